@@ -1,0 +1,1 @@
+"""omeflow: a durable InferenceService orchestrator for Kubernetes, on Temporal."""

@@ -1,0 +1,58 @@
+"""Names that appear on the wire: labels, annotations, field managers, and the functions that build object names.
+
+One home, because two spellings of the same key are a bug that no type checker sees.
+"""
+
+import hashlib
+
+ENGINE = "engine"
+DECODER = "decoder"
+ROUTER = "router"
+ROLES = (ENGINE, DECODER, ROUTER)
+
+FIELD_MANAGER = "omeflow"
+STATUS_MANAGER = "omeflow-status"
+RECORD_MANAGER = "omeflow-record"
+
+DEPLOYMENT_MODE = "ome.io/deploymentMode"
+AUTOSCALER_CLASS = "ome.io/autoscalerClass"
+TARGET_UTILIZATION = "ome.io/targetUtilizationPercentage"
+ISVC_LABEL = "ome.io/inferenceservice"
+
+RBG_PREFIX = "rbg.workloads.x-k8s.io/"
+GROUP_NAME = f"{RBG_PREFIX}group-name"
+ROLE_NAME = f"{RBG_PREFIX}role-name"
+COMPONENT_INDEX = f"{RBG_PREFIX}component-index"
+
+ATTEMPT = "omeflow.io/attempt"
+"""Annotation of a role, which its workload carries too: the attempt whose template it has."""
+
+
+def seed_manager(role: str) -> str:
+    """Field manager that co-owns nothing but the role's replica count (design rule 3)."""
+    return f"{FIELD_MANAGER}-seed-{role}"
+
+
+def role_attempt(role: str) -> str:
+    """Annotation on the workload object: the attempt whose template the role has (design section 3)."""
+    return f"omeflow.io/{role}-attempt"
+
+
+def component_name(service: str, role: str) -> str:
+    """Name of a component's objects (ome.md 8.1)."""
+    return f"{service}-{role}"
+
+
+def truncate(name: str, limit: int) -> str:
+    """Shorten a name to `limit` bytes: eight hexadecimal digits of its SHA-256, a dash and its end (ome.md 8.2)."""
+    if len(name.encode()) <= limit:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    keep = limit - 9
+    return digest[:limit] if keep <= 0 else f"{digest}-{name[-keep:]}"
+
+
+def dns_label(name: str) -> str:
+    """Shorten a name to a DNS label of at most 63 bytes that starts with a letter (ome.md 8.2, trunc63)."""
+    short = truncate(name, 63)
+    return f"a{short[1:]}" if short != name and short[0].isdigit() else short
