@@ -1,0 +1,1 @@
+"""One workload object per component, as OME's own controller makes them."""

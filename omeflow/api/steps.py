@@ -1,0 +1,218 @@
+"""The contract between the workflow and the steps it runs: names, inputs, results.
+
+The only module that `workflows/` shares with the rest. Everything here ends up in Temporal's history, so it holds names,
+numbers, hashes and sentences: never manifests, never Secrets (design section 3). Histories outlive releases: every field
+has a default, unknown fields are ignored, and names are never changed.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+WORKFLOW = "InferenceServiceRollout"
+TASK_QUEUE = "omeflow"
+CHANGED = "changed"
+ROLES_MOVED = "roles-moved"
+GONE = "gone"
+
+
+class Message(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+
+class Change(Message):
+    """What the watcher saw: the signal that starts or supersedes a rollout.
+
+    `fingerprint` hashes the values that decide the outcome; `cause` is edit, dependency, repair or replay, and `detail`
+    says in a few words what changed.
+    """
+
+    namespace: str = ""
+    name: str = ""
+    uid: str = ""
+    generation: int = 0
+    fingerprint: str = ""
+    cause: str = "edit"
+    detail: str = ""
+
+
+class RoleNumbers(Message):
+    """One role as it stands, counted in pods (in groups, for multi-node roles)."""
+
+    role: str = ""
+    desired: int = 0
+    updated: int = 0
+    ready: int = 0
+    old: int = 0
+    done: bool = False
+    waits_for: str = ""
+
+
+class RolesMoved(Message):
+    """Signal of the watcher: the roles of a service with an open run have changed."""
+
+    roles: list[RoleNumbers] = Field(default_factory=list)
+
+
+class Gone(Message):
+    """Signal of the watcher: the InferenceService of this UID does not exist any more."""
+
+    uid: str = ""
+
+
+class Stage(Message):
+    """Roles that are updated together; the next stage waits for them. `reason` says why the stage exists."""
+
+    name: str = ""
+    roles: list[str] = Field(default_factory=list)
+    reason: str = ""
+    deadline_seconds: int = 3600
+
+
+class Attempt(Message):
+    """Which attempt a step works for. `key` (run, replan count) makes the record's creation idempotent."""
+
+    namespace: str = ""
+    service: str = ""
+    uid: str = ""
+    number: int = 0
+    key: str = ""
+
+    @property
+    def record(self) -> str:
+        return f"{self.service}-{self.number}"
+
+
+class SelectRequest(Message):
+    change: Change = Field(default_factory=Change)
+    key: str = ""
+    in_hand: int = 0
+    """Number of the attempt that this run is carrying out; 0: none."""
+
+
+class Selection(Message):
+    """`up_to_date`: the last attempt had the same inputs, there is nothing to do, and no record was made."""
+
+    up_to_date: bool = False
+    attempt: Attempt = Field(default_factory=Attempt)
+    generation: int = 0
+    fingerprint: str = ""
+    strategy: str = ""
+    modes: dict[str, str] = Field(default_factory=dict)
+    choices: list[str] = Field(default_factory=list)
+
+
+class BuildRequest(Message):
+    attempt: Attempt = Field(default_factory=Attempt)
+
+
+class Plan(Message):
+    """What the attempt will do. A step whose flag is false has nothing to do; `skipped` says why, by step."""
+
+    stages: list[Stage] = Field(default_factory=list)
+    changed_roles: list[str] = Field(default_factory=list)
+    hashes: dict[str, str] = Field(default_factory=dict)
+    summary: str = ""
+    rbac: bool = False
+    autoscalers: bool = False
+    exposure: bool = False
+    prune: bool = False
+    skipped: dict[str, str] = Field(default_factory=dict)
+
+
+class StepRequest(Message):
+    attempt: Attempt = Field(default_factory=Attempt)
+
+
+class StageRequest(Message):
+    attempt: Attempt = Field(default_factory=Attempt)
+    stage: Stage = Field(default_factory=Stage)
+    index: int = 0
+    deadline: str = ""
+    """When the wait for this stage becomes a block, RFC 3339."""
+
+
+class AwaitRequest(StageRequest):
+    passed: bool = False
+    """The deadline has passed: read once more, and if the stage is not done, record the block."""
+
+
+class Applied(Message):
+    """What a step wrote. `changed` counts the objects that the server stored anew."""
+
+    changed: int = 0
+    unchanged: int = 0
+    notes: list[str] = Field(default_factory=list)
+
+
+class StageState(Message):
+    done: bool = False
+    roles: list[RoleNumbers] = Field(default_factory=list)
+    waits_for: str = ""
+
+
+class CloseRequest(Message):
+    change: Change = Field(default_factory=Change)
+    attempt: Attempt = Field(default_factory=Attempt)
+    phase: str = ""
+    reason: str = ""
+    message: str = ""
+
+
+class Closed(Message):
+    summary: str = ""
+
+
+class Rollout(Message):
+    """The attempt in hand and how far it is: what a run carries when it continues as new."""
+
+    attempt: Attempt = Field(default_factory=Attempt)
+    change: Change = Field(default_factory=Change)
+    strategy: str = ""
+    plan: Plan = Field(default_factory=Plan)
+    next_stage: int = 0
+    prepared: bool = False
+    """RBAC, autoscalers and exposure are out."""
+    stage_applied: bool = False
+    deadline: str = ""
+    blocked: bool = False
+
+
+class RunState(Message):
+    """Argument of the workflow."""
+
+    namespace: str = ""
+    name: str = ""
+    uid: str = ""
+    rollout: Rollout | None = None
+    pending: Change | None = None
+    replans: int = 0
+    first_run: str = ""
+    """Id of the run that the service's change started, across continue-as-new."""
+
+
+Request = TypeVar("Request", bound=Message)
+Result = TypeVar("Result", bound=Message)
+
+
+@dataclass(frozen=True, slots=True)
+class Step(Generic[Request, Result]):
+    """One activity: its name in the UI, its types, and the time after which a lost one is tried again."""
+
+    name: str
+    request: type[Request]
+    result: type[Result]
+    timeout: timedelta = timedelta(seconds=20)
+
+
+SELECT_STRATEGY = Step("select-strategy", SelectRequest, Selection)
+BUILD_CONFIGS = Step("build-configs", BuildRequest, Plan)
+APPLY_RBAC = Step("apply-rbac", StepRequest, Applied)
+APPLY_WORKLOAD = Step("apply-workload", StageRequest, Applied)
+APPLY_AUTOSCALERS = Step("apply-autoscalers", StepRequest, Applied)
+APPLY_EXPOSURE = Step("apply-exposure", StepRequest, Applied)
+AWAIT_ROLLOUT = Step("await-rollout", AwaitRequest, StageState)
+PRUNE = Step("prune", StepRequest, Applied)
+CLOSE_ATTEMPT = Step("close-attempt", CloseRequest, Closed)

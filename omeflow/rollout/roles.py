@@ -1,0 +1,55 @@
+"""How one role stands: the vocabulary that planner, waits and status share.
+
+Every strategy translates its backend's objects into this, so that "done" means the same everywhere (design rule 7).
+"""
+
+from dataclasses import dataclass
+
+from omeflow.api.steps import RoleNumbers
+
+
+@dataclass(frozen=True, slots=True)
+class RoleState:
+    """What the lowest objects that do not lie say about a role.
+
+    Counts are pods for standalone roles and groups of pods for multi-node roles.
+
+    Attributes:
+        attempt: the attempt whose template the workload has been given; 0 if it has none of ours.
+        desired: count that the scaler or minReplicas asks for.
+        updated: at the newest revision and available.
+        ready: available, at whatever revision.
+        old: at a former revision and not yet gone.
+        revision: the backend's name of the newest revision.
+        waits_for: what is missing, in a sentence; empty when the role is done.
+        obj: the object to look at, as `kinds.title` writes it.
+    """
+
+    role: str
+    attempt: int = 0
+    desired: int = 0
+    updated: int = 0
+    ready: int = 0
+    old: int = 0
+    revision: str = ""
+    waits_for: str = ""
+    obj: str = ""
+
+    def done_at(self, attempt: int) -> bool:
+        """Whether all of the role is at that attempt's template, available, without old extras."""
+        return self.attempt == attempt and not self.waits_for
+
+    def numbers(self, attempt: int) -> RoleNumbers:
+        done = self.done_at(attempt)
+        waits_for = self.waits_for
+        if not done and not waits_for:
+            waits_for = f"{self.obj} still has the template of attempt {self.attempt}, not {attempt}"
+        return RoleNumbers(
+            role=self.role,
+            desired=self.desired,
+            updated=self.updated if self.attempt == attempt else 0,
+            ready=self.ready,
+            old=self.old,
+            done=done,
+            waits_for=waits_for,
+        )

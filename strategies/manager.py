@@ -1,0 +1,60 @@
+"""Which strategy serves a service: the first applicable one, in order of registration (ome.md 17).
+
+Third parties add theirs through the entry-point group `omeflow.strategies`; they come before the default.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+
+from omeflow.api.errors import Invalid
+from strategies.contract import Strategy
+from strategies.rbg.strategy import RBGStrategy
+from strategies.single_component.strategy import SingleComponentStrategy
+
+ENTRY_POINTS = "omeflow.strategies"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    strategy: Strategy
+    reason: str
+
+
+class StrategyManager:
+    """Strategies in priority order; names are unique.
+
+    Raises:
+        ValueError: two strategies have the same name.
+    """
+
+    def __init__(self, strategies: Sequence[Strategy]) -> None:
+        self._strategies: dict[str, Strategy] = {}
+        for strategy in strategies:
+            if strategy.name in self._strategies:
+                raise ValueError(f"two strategies are called {strategy.name}: rename one")
+            self._strategies[strategy.name] = strategy
+
+    def select(self, service: str, annotations: Mapping[str, str]) -> Choice:
+        """The first strategy that applies.
+
+        Raises:
+            Invalid: none does.
+        """
+        for strategy in self._strategies.values():
+            if strategy.is_applicable(annotations):
+                return Choice(strategy, f"strategy {strategy.name}: first of {', '.join(self._strategies)} that applies")
+        raise Invalid(f"InferenceService {service}: no registered strategy applies ({', '.join(self._strategies)})")
+
+    def named(self, name: str) -> Strategy:
+        """Raises KeyError if there is none of that name."""
+        return self._strategies[name]
+
+    def __iter__(self):  # type: ignore[no-untyped-def]
+        return iter(self._strategies.values())
+
+
+def default_manager() -> StrategyManager:
+    """RBG, then whatever is installed, then the default."""
+    installed = [entry.load()() for entry in sorted(entry_points(group=ENTRY_POINTS), key=lambda entry: entry.name)]
+    return StrategyManager([RBGStrategy(), *installed, SingleComponentStrategy()])

@@ -1,0 +1,105 @@
+"""The applies that write a RoleBasedGroup, so that no live count ever changes.
+
+A field whose only owner stops applying it falls back to its default, which for a role's `replicas` is 1 (rbg.md 4.2).
+So a count is seeded at creation by two managers, `omeflow` and `omeflow-seed-<role>`; from then on `omeflow` leaves the
+count out, and before it first does so the seed manager must hold it (design rule 3).
+"""
+
+from collections.abc import Mapping
+
+from omeflow.api.kinds import ROLE_BASED_GROUP
+from omeflow.api.names import ATTEMPT, FIELD_MANAGER, ISVC_LABEL, role_attempt, seed_manager
+from omeflow.api.ownership import owners
+from omeflow.api.rollouts import owner_reference
+from strategies.contract import Apply, Manifest, Owner, RoleVersion
+
+
+def applies(owner: Owner, roles: Mapping[str, RoleVersion], live: Manifest | None) -> list[Apply]:
+    """Everything to apply, in order, so that the group has these roles.
+
+    A role that is not live yet is created at its minReplicas, and its count seeded; a live role keeps its count.
+    """
+    counts = live_counts(live)
+    new = {role: version.desired.min_replicas for role, version in roles.items() if role not in counts}
+    before = [
+        _seed(owner, role, count, f"co-own the live count {count} of {role} before omeflow leaves it out")
+        for role, count in counts.items()
+        if role in roles and _only_ours(live, role)
+    ]
+    whole = Apply(
+        _group(owner, roles, counts=new, uid=_uid(live)),
+        f"roles {', '.join(roles)}" + (f"; created at {_listed(new)}" if new else ""),
+        force=live is not None,
+    )
+    after = [_seed(owner, role, count, f"co-own the first count {count} of {role}") for role, count in new.items()]
+    return [*before, whole, *after]
+
+
+def removal(
+    owner: Owner, staying: Mapping[str, RoleVersion], leaving: Mapping[str, RoleVersion], live: Manifest | None
+) -> list[Apply]:
+    """Take roles out: own the live count, release the seed, drop the role; else a stub without pattern stays (rule 3)."""
+    counts = {role: count for role, count in live_counts(live).items() if role in leaving}
+    if not counts:
+        return []
+    uid = _uid(live)
+    everything = {**staying, **{role: leaving[role] for role in counts}}
+    return [
+        Apply(_group(owner, everything, counts=counts, uid=uid), f"own the counts of {_listed(counts)} before removal"),
+        *(Apply(_release(owner), f"release the count of {role}", manager=seed_manager(role)) for role in counts),
+        Apply(_group(owner, staying, counts={}, uid=uid), f"drop {', '.join(counts)}", force=True),
+    ]
+
+
+def live_counts(live: Manifest | None) -> dict[str, int]:
+    """Replica count by role, as stored."""
+    if live is None:
+        return {}
+    return {role["name"]: role.get("replicas", 1) for role in live["spec"]["roles"]}
+
+
+def _only_ours(live: Manifest | None, role: str) -> bool:
+    """Whether omeflow would drop the count's last owner by leaving it out."""
+    return owners(live or {}, ("spec", "roles", {"name": role}, "replicas")) <= {FIELD_MANAGER}
+
+
+def _group(owner: Owner, roles: Mapping[str, RoleVersion], *, counts: Mapping[str, int], uid: str | None) -> Manifest:
+    metadata: Manifest = {
+        "name": owner.name,
+        "namespace": owner.namespace,
+        "labels": {ISVC_LABEL: owner.name},
+        "annotations": {role_attempt(role): str(version.attempt) for role, version in roles.items()},
+        "ownerReferences": [owner_reference(owner.name, owner.uid)],
+    }
+    if uid:
+        metadata["uid"] = uid
+    return {**_type(), "metadata": metadata, "spec": {"roles": [_role(v, counts) for v in roles.values()]}}
+
+
+def _role(version: RoleVersion, counts: Mapping[str, int]) -> Manifest:
+    role = version.desired.role
+    counted = {"replicas": counts[role]} if role in counts else {}
+    return {**version.desired.body, "annotations": {ATTEMPT: str(version.attempt)}, **counted}
+
+
+def _seed(owner: Owner, role: str, count: int, why: str) -> Apply:
+    manifest = {**_release(owner), "spec": {"roles": [{"name": role, "replicas": count}]}}
+    return Apply(manifest, why, manager=seed_manager(role))
+
+
+def _release(owner: Owner) -> Manifest:
+    return {**_type(), "metadata": {"name": owner.name, "namespace": owner.namespace}}
+
+
+def _type() -> Manifest:
+    return {"apiVersion": ROLE_BASED_GROUP.api_version, "kind": ROLE_BASED_GROUP.name}
+
+
+def _uid(live: Manifest | None) -> str | None:
+    return str(live["metadata"]["uid"]) if live else None
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{role} {count}" for role, count in counts.items())
+
+

@@ -1,0 +1,103 @@
+"""A component as a role of a RoleBasedGroup (rbg.md 1.3 and 8.1).
+
+The body carries no replica count, because counts belong to scalers (design rule 1), and no attempt mark, because the
+mark says when a body was applied and not what it is.
+"""
+
+from typing import Any
+
+from omeflow.api.errors import Invalid
+from omeflow.components.types import ComponentConfig, DeploymentMode, Json
+from strategies.autoscaling import is_scaled
+from strategies.contract import DesiredRole
+from strategies.digests import digest
+
+LONGEST_NAME = 50
+"""Bytes of `<service>-<role>`: pod names add an ordinal and a worker index and must stay host names (rbg.md 2.2)."""
+
+_LWS_ALIASES = {
+    "LWS_LEADER_ADDRESS": "$(RBG_LWP_LEADER_ADDRESS)",
+    "LWS_GROUP_SIZE": "$(RBG_LWP_GROUP_SIZE)",
+    "LWS_WORKER_INDEX": "$(RBG_LWP_WORKER_INDEX)",
+}
+
+
+def desired_role(config: ComponentConfig) -> DesiredRole:
+    """The role of one component.
+
+    Raises:
+        Invalid: the name is too long for pods, or an update strategy cannot make progress.
+    """
+    if len(config.name.encode()) > LONGEST_NAME:
+        raise Invalid(
+            f"InferenceService {config.namespace}/{config.name.removesuffix('-' + config.role)}: metadata.name is too"
+            f" long: {config.name} has {len(config.name.encode())} bytes, and pods of a RoleBasedGroup need at most"
+            f" {LONGEST_NAME}; create the service under a shorter name"
+        )
+    body: Json = {
+        "name": config.role,
+        "scalingAdapter": {"enable": True},
+        "rolloutStrategy": {"type": "RollingUpdate", "rollingUpdate": _rolling_update(config)},
+    }
+    if config.mode is DeploymentMode.MULTI_NODE:
+        body["leaderWorkerPattern"] = _leader_worker(config)
+    else:
+        body["standalonePattern"] = {"template": _template(config, config.pod_spec)}
+    minimum = config.extension.min_replicas
+    return DesiredRole(
+        role=config.role,
+        body=body,
+        digest=digest(body),
+        min_replicas=1 if minimum is None else minimum,
+        scaled=is_scaled(config),
+    )
+
+
+def _rolling_update(config: ComponentConfig) -> Json:
+    """The user's deploymentStrategy, else one at a time without surge: a spare GPU is rarely there."""
+    strategy = config.extension.deployment_strategy or {}
+    if strategy.get("type") == "Recreate":
+        return {"type": "RecreatePod", "maxUnavailable": "100%", "maxSurge": 0}
+    given: dict[str, Any] = strategy.get("rollingUpdate") or {}
+    update = {
+        "type": "InPlaceIfPossible",
+        "maxUnavailable": given.get("maxUnavailable", 1),
+        "maxSurge": given.get("maxSurge", 0),
+    }
+    if str(update["maxUnavailable"]) in ("0", "0%") and str(update["maxSurge"]) in ("0", "0%"):
+        raise Invalid(
+            f"InferenceService {config.namespace}/{config.name.removesuffix('-' + config.role)}:"
+            f" spec.{config.role}.deploymentStrategy.rollingUpdate has maxUnavailable 0 and maxSurge 0, so no pod"
+            " could ever be replaced; raise one of them"
+        )
+    return update
+
+
+def _leader_worker(config: ComponentConfig) -> Json:
+    """Leader and worker as exact templates: the base is the leader's, the worker's patch replaces all of it."""
+    assert config.worker_pod_spec is not None
+    worker = _template(config, _with_aliases(config.worker_pod_spec))
+    return {
+        "size": 1 + config.worker_size,
+        "sharedServiceSelection": "All",
+        "template": _template(config, _with_aliases(config.pod_spec)),
+        "workerTemplatePatch": {part: {"$patch": "replace", **content} for part, content in worker.items()},
+    }
+
+
+def _template(config: ComponentConfig, pod_spec: Json) -> Json:
+    return {
+        "metadata": {"labels": {**config.labels, **config.pod_labels}, "annotations": config.annotations},
+        "spec": pod_spec,
+    }
+
+
+def _with_aliases(pod_spec: Json) -> Json:
+    """Runtimes written for LeaderWorkerSet run unchanged: its variables as aliases of RBG's (rbg.md 2.4)."""
+    containers = []
+    for container in pod_spec.get("containers") or []:
+        own = container.get("env") or []
+        taken = {variable["name"] for variable in own}
+        aliases = [{"name": name, "value": value} for name, value in _LWS_ALIASES.items() if name not in taken]
+        containers.append({**container, "env": [*aliases, *own]})
+    return {**pod_spec, "containers": containers}

@@ -1,0 +1,102 @@
+"""RBGStrategy: a whole service as one RoleBasedGroup, with a scaling adapter and an autoscaler per role."""
+
+from collections.abc import Mapping, Sequence
+
+from omeflow.api.errors import Invalid
+from omeflow.api.kinds import POD, ROLE_BASED_GROUP, ROLE_INSTANCE_SET, SCALING_ADAPTER, Kind
+from omeflow.api.names import COMPONENT_INDEX, DEPLOYMENT_MODE, ENGINE, GROUP_NAME, ISVC_LABEL, ROLE_NAME, ROUTER
+from omeflow.components.types import ComponentConfig, DeploymentMode
+from omeflow.rollout.roles import RoleState
+from strategies.autoscaling import autoscaler
+from strategies.contract import Apply, Capabilities, Desired, Live, Manifest, Observed, Owner, PlanRequest, RoleVersion
+from strategies.exposure import component_service
+from strategies.rbac import router_rbac
+from strategies.rbg import group, observe
+from strategies.rbg.roles import desired_role
+
+_MODES = {
+    ENGINE: (DeploymentMode.RAW, DeploymentMode.MULTI_NODE),
+    "decoder": (DeploymentMode.RAW, DeploymentMode.MULTI_NODE),
+    ROUTER: (DeploymentMode.RAW,),
+}
+INSTALL = (
+    "the cluster does not serve RoleBasedGroup workloads.x-k8s.io/v1alpha2, which annotation"
+    f" {DEPLOYMENT_MODE}: RoleBasedGroup asks for; install RBG v0.7.0 or later (github.com/sgl-project/rbg)"
+)
+
+
+class RBGStrategy:
+    name = "RBG"
+    observed_kinds: Sequence[Observed] = (
+        Observed(ROLE_BASED_GROUP, ISVC_LABEL),
+        Observed(ROLE_INSTANCE_SET, GROUP_NAME),
+        Observed(POD, GROUP_NAME),
+    )
+    capabilities = Capabilities(partition=True, pause=True, in_place=True, gang=True, ratio=True)
+
+    def is_applicable(self, annotations: Mapping[str, str]) -> bool:
+        return annotations.get(DEPLOYMENT_MODE) == "RoleBasedGroup"
+
+    def missing_kinds(self, not_served: Sequence[str]) -> str:
+        return INSTALL if ROLE_BASED_GROUP.name in not_served else ""
+
+    def validate_deployment_modes(self, service: str, modes: Mapping[str, DeploymentMode]) -> None:
+        if ENGINE not in modes:
+            raise Invalid(f"InferenceService {service}: spec.engine is missing; a RoleBasedGroup service needs one")
+        for role, mode in modes.items():
+            if mode not in _MODES[role]:
+                allowed = " or ".join(_MODES[role])
+                raise Invalid(
+                    f"InferenceService {service}: spec.{role} resolves to {mode}, but a RoleBasedGroup runs it as"
+                    f" {allowed}; {_remedy(role, mode)}"
+                )
+
+    def plan(self, request: PlanRequest) -> Desired:
+        owner, configs = request.owner, request.components.configs
+        roles = {role: desired_role(config) for role, config in configs.items()}
+        autoscalers = [
+            autoscaler(owner, config, target=SCALING_ADAPTER, target_name=config.name) for config in configs.values()
+        ]
+        return Desired(
+            roles=roles,
+            rbac=router_rbac(owner, configs[ROUTER]) if ROUTER in configs else [],
+            autoscalers=[manifest for manifest in autoscalers if manifest],
+            exposure=[component_service(owner, config, selector=_selector(owner, config)) for config in configs.values()],
+        )
+
+    def workload_names(self, service: str, roles: Sequence[str]) -> list[tuple[Kind, str]]:
+        return [(ROLE_BASED_GROUP, service)]
+
+    def workload(self, owner: Owner, roles: Mapping[str, RoleVersion], live: Live) -> list[Apply]:
+        return group.applies(owner, roles, _group(owner.name, live))
+
+    def removal(self, owner: Owner, roles: Mapping[str, RoleVersion], leaving: Sequence[str], live: Live) -> list[Apply]:
+        staying = {role: version for role, version in roles.items() if role not in leaving}
+        going = {role: version for role, version in roles.items() if role in leaving}
+        return group.removal(owner, staying, going, _group(owner.name, live))
+
+    def served_attempts(self, live: Live) -> dict[str, int]:
+        return observe.served_attempts(next(iter(live.of(ROLE_BASED_GROUP)), None))
+
+    def role_states(self, service: str, live: Live) -> dict[str, RoleState]:
+        return observe.role_states(service, live)
+
+    def ingress_deployment_mode(self, modes: Mapping[str, DeploymentMode]) -> DeploymentMode:
+        return next(modes[role] for role in (ROUTER, "decoder", ENGINE) if role in modes)
+
+
+def _selector(owner: Owner, config: ComponentConfig) -> dict[str, str]:
+    selector = {GROUP_NAME: owner.name, ROLE_NAME: config.role}
+    return {**selector, COMPONENT_INDEX: "0"} if config.mode is DeploymentMode.MULTI_NODE else selector
+
+
+def _group(service: str, live: Live) -> Manifest | None:
+    return next((found for found in live.of(ROLE_BASED_GROUP) if found["metadata"]["name"] == service), None)
+
+
+def _remedy(role: str, mode: DeploymentMode) -> str:
+    if mode is DeploymentMode.SERVERLESS:
+        return f"set spec.{role}.minReplicas to 1 or more"
+    if mode is DeploymentMode.MULTI_NODE:
+        return f"remove spec.{role}.leader and spec.{role}.worker"
+    return f"remove the annotation {DEPLOYMENT_MODE} from spec.{role}.annotations"
