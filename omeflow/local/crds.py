@@ -1,0 +1,60 @@
+"""The custom resource definitions of a local cluster: reading, installing, waiting until they are served."""
+
+import asyncio
+import gzip
+from collections.abc import Iterable
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import orjson
+import yaml
+
+from omeflow.api import kinds
+from omeflow.kube.client import Cluster
+from omeflow.local.readiness import until
+
+OME = "ome.io"
+RBG = "workloads.x-k8s.io"
+LWS = "leaderworkerset.x-k8s.io"
+DEFAULT_GROUPS = (OME, RBG)
+
+FIELD_MANAGER = "omeflow-local"
+
+
+def shipped(groups: Iterable[str]) -> list[dict[str, Any]]:
+    """The definitions that come with omeflow, of the given API groups."""
+    wanted = set(groups)
+    files = sorted(resources.files(__package__).joinpath("crds").iterdir(), key=lambda file: file.name)
+    return [
+        orjson.loads(gzip.decompress(file.read_bytes()))
+        for file in files
+        if file.name.endswith(".json.gz") and _group(file.name) in wanted
+    ]
+
+
+def from_files(files: Iterable[Path]) -> list[dict[str, Any]]:
+    """The definitions in YAML or JSON files of one or more documents."""
+    documents = [document for file in files for document in yaml.safe_load_all(file.read_text())]
+    return [document for document in documents if document]
+
+
+async def install(cluster: Cluster, definitions: Iterable[dict[str, Any]]) -> None:
+    """Apply the definitions, all at once, and wait until each is established."""
+    await asyncio.gather(*(_install(cluster, definition) for definition in definitions))
+
+
+async def _install(cluster: Cluster, definition: dict[str, Any]) -> None:
+    name = definition["metadata"]["name"]
+    await cluster.apply(definition, manager=FIELD_MANAGER, force=True)
+
+    async def established() -> bool:
+        live = await cluster.get(kinds.CUSTOM_RESOURCE_DEFINITION, name)
+        conditions = live.get("status", {}).get("conditions") or []
+        return any(each["type"] == "Established" and each["status"] == "True" for each in conditions)
+
+    await until(established, what=f"CustomResourceDefinition {name} to be established", interval=0.2)
+
+
+def _group(file_name: str) -> str:
+    return file_name.removesuffix(".json.gz").partition(".")[2]
