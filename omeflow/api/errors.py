@@ -6,18 +6,25 @@ OmeflowError
 │   │   └── FieldOwned   another field manager owns a field that we apply without force (409)
 │   ├── Throttled        429; carries the server's Retry-After
 │   └── Unavailable      5xx, time-out, connection lost
+│       └── Expired      a resourceVersion or a page's token is too old (410): list again
 ├── Terminal             the input must change: names object, field, and what to do
 │   ├── Invalid          the object's content is refused (400, 422), or cannot be rendered
 │   ├── NotFound         a named object does not exist (404)
 │   ├── Forbidden        omeflow may not do that (401, 403)
 │   ├── NotServed        the cluster does not serve a kind
-│   └── ForeignObject    an object of that name belongs to somebody else
+│   ├── ForeignObject    an object of that name belongs to somebody else
+│   └── ServiceGone      the InferenceService has been deleted; nothing is left to do
 └── Waiting              nothing is wrong yet: quota, capacity, approval, another controller
 
 `type(error).__name__` is the failure type that Temporal, the attempt record and status show.
 """
 
+import re
 from typing import Any
+
+_OWNER = re.compile(r'conflict with "([^"]*)"')
+_NOT_DECLARED = re.compile(r"failed to create typed (patch|live) object")
+"""What server-side apply answers, with status 500, to a field that the schema does not have, or a wrong type."""
 
 
 class OmeflowError(Exception):
@@ -56,6 +63,10 @@ class Unavailable(Retryable):
     pass
 
 
+class Expired(Unavailable):
+    pass
+
+
 class Terminal(OmeflowError):
     pass
 
@@ -77,6 +88,10 @@ class NotServed(Terminal):
 
 
 class ForeignObject(Terminal):
+    pass
+
+
+class ServiceGone(Terminal):
     pass
 
 
@@ -104,11 +119,17 @@ def from_response(
         fields: dict[str, list[str]] = {}
         for cause in causes:
             if cause.get("reason") == "FieldManagerConflict":
-                fields.setdefault(cause.get("message", ""), []).append(cause.get("field", ""))
+                said_of = cause.get("message", "")  # conflict with "kubectl" using apps/v1
+                owner = _OWNER.search(said_of)
+                fields.setdefault(owner[1] if owner else said_of, []).append(cause.get("field", ""))
         return FieldOwned(message, fields=fields) if fields else Conflict(message)
     if status == 429:
         return Throttled(message, retry_after=retry_after)
-    if status in (408, 410) or status >= 500:
+    if status == 410:
+        return Expired(message, retry_after=retry_after)
+    if status == 500 and _NOT_DECLARED.search(said):
+        return Invalid(message)
+    if status == 408 or status >= 500:
         return Unavailable(message, retry_after=retry_after)
     if status == 404:
         return NotFound(message)

@@ -4,8 +4,9 @@ Every request passes here: so here are the rate limit, the time-out and the one 
 connection becomes one of our errors (design rule 9).
 """
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,10 +20,13 @@ from omeflow.kube import rate, request
 from omeflow.kube.connection import Connection, configure
 from omeflow.kube.rate import RateLimit
 from omeflow.kube.request import Object, Propagation, Request
-from omeflow.kube.response import decoded, refusal, retry_after, transport_errors
+from omeflow.kube.response import decoded, events, refusal, retry_after, transport_errors
 
 TIMEOUT = 10.0
 """Seconds that one request may take."""
+IN_FLIGHT = 32
+"""Requests at a time, watches not counted: each is a connection of its own (HTTP/1.1), whose handshake costs more than
+a short wait for one that is open."""
 THROTTLE_PAUSE = 1.0
 """Seconds to hold still after a 429 that does not say how long."""
 
@@ -46,6 +50,7 @@ class Cluster:
         self._connection = connection
         self._limit = limit
         self._timeout = timeout
+        self._in_flight = asyncio.Semaphore(IN_FLIGHT)
 
     @classmethod
     @asynccontextmanager
@@ -224,6 +229,49 @@ class Cluster:
         """The body of a GET: `/metrics`, `/readyz`."""
         return (await self._patiently(request.raw(path))).decode()
 
+    @asynccontextmanager
+    async def watch(
+        self,
+        kind: Kind,
+        namespace: str | None = None,
+        *,
+        resource_version: str,
+        label_selector: str | None = None,
+        field_selector: str | None = None,
+        seconds: float,
+        silence: float,
+    ) -> AsyncIterator[AsyncIterator[Object]]:
+        """Events after `resource_version`, bookmarks included, as the server sends them; `cache` makes sense of them.
+
+        Args:
+            kind: what to watch.
+            namespace: None for all.
+            resource_version: of the list or of the last event.
+            label_selector: as the API takes it.
+            field_selector: as the API takes it.
+            seconds: after which the server ends the watch.
+            silence: seconds without a byte after which the watch is taken for dead: Unavailable.
+
+        Raises:
+            Expired: the server does not remember that version any more.
+        """
+        asked = request.watch(
+            kind,
+            namespace=namespace,
+            resource_version=resource_version,
+            label_selector=label_selector,
+            field_selector=field_selector,
+            seconds=seconds,
+        )
+        await self._limit.acquire()
+        timeout = aiohttp.ClientTimeout(total=None, connect=self._timeout, sock_read=silence)
+        async with AsyncExitStack() as stack:
+            with transport_errors(asked):
+                response = await stack.enter_async_context(self._connection.exchange(asked, timeout=timeout))
+                if response.status >= 300:
+                    raise self._refusal(asked, response, await response.read())
+            yield await stack.enter_async_context(aclosing(events(asked, response)))
+
     async def _send(self, asked: Request) -> Object:
         return decoded(asked, await self._patiently(asked))
 
@@ -238,10 +286,12 @@ class Cluster:
         return await retrying(self._exchange, asked)
 
     async def _exchange(self, asked: Request) -> bytes:
-        await self._limit.acquire()
-        with transport_errors(asked):
-            async with self._connection.exchange(asked, timeout=aiohttp.ClientTimeout(total=self._timeout)) as response:
-                content = await response.read()
+        async with self._in_flight:
+            await self._limit.acquire()
+            timeout = aiohttp.ClientTimeout(total=self._timeout)
+            with transport_errors(asked):
+                async with self._connection.exchange(asked, timeout=timeout) as response:
+                    content = await response.read()
         if response.status >= 300:
             raise self._refusal(asked, response, content)
         return content

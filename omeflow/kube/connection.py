@@ -32,6 +32,8 @@ DEFAULT_KUBECONFIG = Path("~/.kube/config")
 REFRESH_SECONDS = 60.0
 """How long credentials are used before their source is asked again; client-go re-reads token files as often."""
 PLUGIN_SECONDS = 30.0
+KEEP_ALIVE = 75.0
+"""Seconds that an idle connection is kept; the API server closes it after 90."""
 READ_BUFFER = 2**21
 """Bytes; one watch event may hold an object of etcd's 1.5 MiB."""
 
@@ -53,7 +55,7 @@ class Connection:
         self._configuration = configuration
         self._proxy = configuration.proxy or _environment_proxy(self.server)
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ssl=rest.ssl_context),
+            connector=aiohttp.TCPConnector(limit=0, ssl=rest.ssl_context, keepalive_timeout=KEEP_ALIVE),
             headers={"User-Agent": user_agent, "Accept": "application/json"},
             cookie_jar=aiohttp.DummyCookieJar(),
             read_bufsize=READ_BUFFER,

@@ -4,11 +4,10 @@ The one exception map of the layer: HTTP statuses, `Status` objects inside a wat
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
 
 import aiohttp
 import orjson
@@ -50,9 +49,23 @@ def refusal(asked: Request, *, status: int, content: bytes, retry_after: float |
     return from_response(status, body, request=asked.verb, subject=asked.subject, retry_after=retry_after)
 
 
-def status_refusal(asked: Request, status: dict[str, Any]) -> OmeflowError:
-    """The error of a `Status` object that a watch sent as its last event."""
-    return from_response(status.get("code") or 500, status, request=asked.verb, subject=asked.subject)
+async def events(asked: Request, response: aiohttp.ClientResponse) -> AsyncGenerator[Object, None]:
+    """The events of a watch: `{"type": "ADDED", "object": {...}}`.
+
+    Raises:
+        OmeflowError: the server ended the watch with an error (mostly Expired), or the connection broke or fell silent.
+    """
+    with transport_errors(asked):
+        rest = b""
+        # Not line by line: aiohttp bounds the length of a line, and an event is as long as its object.
+        async for chunk in response.content.iter_any():
+            *lines, rest = (rest + chunk).split(b"\n")
+            for line in filter(None, lines):
+                event = decoded(asked, line)
+                if event["type"] == "ERROR":
+                    status = event["object"]
+                    raise from_response(status.get("code") or 500, status, request=asked.verb, subject=asked.subject)
+                yield event
 
 
 @contextmanager

@@ -1,0 +1,216 @@
+"""A kind of the cluster in memory, kept up to date by list and watch.
+
+The watcher resolves services from its caches without a request, so a cache must never be wrong for long and not know
+it. Watches end, break, go silent behind a load balancer, and lose their place in history (410). Each of these ends in
+the same state: what the server has, with a change told for every difference, deletions that nobody saw included.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
+
+from omeflow.api.errors import Expired, NotServed, OmeflowError, Unavailable
+from omeflow.api.kinds import Kind
+from omeflow.kube.client import Cluster
+from omeflow.kube.request import Object
+from omeflow.kube.store import Change, Index, Store, key_of
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """Seconds.
+
+    Attributes:
+        watch: shortest and longest time that one watch is asked for; drawn for each, so that watches do not all end
+            together.
+        silence: a watch without a byte for so long is taken for dead. The API server sends a bookmark every minute.
+        unserved: when to look again for a kind that the cluster does not serve.
+        backoff: longest pause between attempts; the pauses are random and begin below half a second.
+        brief: a watch that ends sooner counts as a failed attempt, whatever the server says.
+    """
+
+    watch: tuple[float, float] = (300.0, 540.0)
+    silence: float = 150.0
+    unserved: float = 15.0
+    backoff: float = 30.0
+    brief: float = 0.5
+
+
+class ListWatch:
+    """Objects of one kind, as the cluster has them.
+
+    A kind that the cluster does not serve is an empty cache, synced, and looked for again. What `get`, `values` and
+    indexes return is shared: look, do not write.
+
+    Attributes:
+        served: whether the cluster served the kind when it was last asked.
+        restarts: watches that ended, for whatever reason.
+        failure: what keeps the cache from being up to date; None if nothing does.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        kind: Kind,
+        *,
+        namespace: str | None = None,
+        label_selector: str | None = None,
+        field_selector: str | None = None,
+        keep: Callable[[Object], Object] = lambda obj: obj,
+        on_change: Callable[[Change], None] = lambda change: None,
+        timing: Timing | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Nothing is asked before `run`.
+
+        Args:
+            cluster: where to look.
+            kind: what to look for.
+            namespace: None for all.
+            label_selector: as the API takes it.
+            field_selector: as the API takes it.
+            keep: what to remember of an object; it must keep `metadata` name, namespace and uid. Objects of which the
+                same is kept are equal: no change is told.
+            on_change: called for each change, after the cache shows it. What it raises ends `run`.
+            timing: None for the defaults.
+            clock: monotonic, in seconds.
+        """
+        self.kind = kind
+        self.served = True
+        self.restarts = 0
+        self.failure: OmeflowError | None = None
+        self._cluster = cluster
+        self._namespace = namespace
+        self._label_selector = label_selector
+        self._field_selector = field_selector
+        self._keep = keep
+        self._on_change = on_change
+        self._timing = timing or Timing()
+        self._backoff = wait_random_exponential(multiplier=0.5, max=self._timing.backoff)
+        self._clock = clock
+        self._store = Store()
+        self._version: str | None = None  # where in history we are; None: list first
+        self._synced = asyncio.Event()
+        self._last_sign = clock()
+
+    async def run(self) -> None:
+        """Keep the cache up to date, until cancelled."""
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type(OmeflowError), wait=self._pause, before_sleep=self._failed
+        )
+        while True:  # a round that went well for a while begins a new series of pauses
+            await retrying(self._round)
+
+    async def synced(self) -> None:
+        """Wait until the cache has been complete once."""
+        await self._synced.wait()
+
+    @property
+    def is_synced(self) -> bool:
+        return self._synced.is_set()
+
+    @property
+    def liveness(self) -> float:
+        """Seconds since the server last told us something: an event, a bookmark, a list, a new watch."""
+        return self._clock() - self._last_sign
+
+    def __len__(self) -> int:
+        return len(self._store)
+
+    def get(self, namespace: str | None, name: str) -> Object | None:
+        return self._store.get((namespace or "", name))
+
+    def values(self) -> list[Object]:
+        return list(self._store)
+
+    def by(self, keys_of: Callable[[Object], Iterable[Hashable]]) -> Index:
+        """An index over this cache: `pods.by(lambda pod: [pod["spec"].get("nodeName")]).get("node-1")`."""
+        return self._store.by(keys_of)
+
+    async def _round(self) -> None:
+        if self._version is None:
+            await self._list()
+        started = self._clock()
+        failure: OmeflowError = Unavailable(f"watch {self.kind}s: ended at once")
+        try:
+            await self._watch()
+        except OmeflowError as error:
+            failure = error
+            if isinstance(error, Expired | NotServed):
+                self._version = None
+        self.restarts += 1
+        if self._clock() - started < self._timing.brief:
+            raise failure
+        log.debug("watch %ss ended: %s", self.kind, failure)
+
+    async def _list(self) -> None:
+        found: list[Object] = []
+        version = None
+        try:
+            async for page in self._cluster.pages(
+                self.kind,
+                self._namespace,
+                label_selector=self._label_selector,
+                field_selector=self._field_selector,
+            ):
+                found += map(self._keep, page.items)
+                version = page.resource_version
+        except NotServed:
+            self.served = False
+            self._replace([])
+            raise
+        self.served = True
+        self._replace(found)
+        self._version = version
+
+    async def _watch(self) -> None:
+        assert self._version is not None
+        async with self._cluster.watch(
+            self.kind,
+            self._namespace,
+            resource_version=self._version,
+            label_selector=self._label_selector,
+            field_selector=self._field_selector,
+            seconds=random.uniform(*self._timing.watch),
+            silence=self._timing.silence,
+        ) as events:
+            self._sign_of_life()
+            async for event in events:
+                self._sign_of_life()
+                obj = event["object"]
+                self._version = obj["metadata"]["resourceVersion"]
+                if event["type"] == "DELETED":
+                    self._tell(self._store.remove(key_of(obj)))
+                elif event["type"] != "BOOKMARK":
+                    self._tell(self._store.put(self._keep(obj)))
+
+    def _replace(self, objects: list[Object]) -> None:
+        self._sign_of_life()
+        self._tell(self._store.replace(objects))
+        self._synced.set()
+
+    def _tell(self, changes: list[Change]) -> None:
+        for change in changes:
+            self._on_change(change)
+
+    def _sign_of_life(self) -> None:
+        self._last_sign = self._clock()
+        self.failure = None
+
+    def _pause(self, state: RetryCallState) -> float:
+        return self._backoff(state) if self.served else self._timing.unserved
+
+    def _failed(self, state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, NotServed):
+            log.debug("%s", error)
+        elif isinstance(error, OmeflowError):
+            self.failure = error
+            log.warning("%s; again in %.1f s", error, state.upcoming_sleep)

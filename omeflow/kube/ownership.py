@@ -1,0 +1,151 @@
+"""Who owns which field: reading `managedFields`. Pure.
+
+Design rules 2 and 3 ask this, not the values: a live value may be a default, an autoscaler's, or somebody's edit, and
+only the managed fields tell. Their form (fieldsV1) is a tree: `f:name` is a field, `k:{"name":"engine"}` an item of a
+keyed list, `v:"x"` a member of a set, `.` the node itself; a leaf is `{}`, and a leaf where the object has more below
+is atomic: owned as a whole.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple, TypeAlias
+
+import orjson
+
+from omeflow.kube.request import Object
+
+Fields: TypeAlias = dict[str, Any]
+
+
+class Member(NamedTuple):
+    """A path element: a member of a set, such as a finalizer."""
+
+    value: Any
+
+
+Element: TypeAlias = str | Mapping[str, Any] | Member
+"""A path element: a field, the item of a keyed list that has these keys, or a member of a set."""
+
+_SERVER_OWNED = frozenset(
+    {"creationTimestamp", "generateName", "generation", "managedFields", "name", "namespace", "resourceVersion", "uid"}
+)
+"""Fields of `metadata` that nobody owns."""
+
+
+def owners(obj: Object, path: tuple[Element, ...]) -> set[str]:
+    """Managers that own a path: the field itself, anything below it, or an atomic field above it.
+
+    Args:
+        obj: live object.
+        path: `("spec", "roles", {"name": "engine"}, "replicas")`.
+    """
+    return {entry["manager"] for entry in _entries(obj) if _owns(entry["fieldsV1"], path)}
+
+
+def applied_fields(obj: Object, manager: str, *, subresource: str = "") -> Fields:
+    """What `manager` owns by server-side apply; `{}` if nothing."""
+    for entry in _entries(obj):
+        mine = entry["manager"] == manager and entry["operation"] == "Apply"
+        if mine and entry.get("subresource", "") == subresource:
+            fields: Fields = entry["fieldsV1"]
+            return fields
+    return {}
+
+
+def lost_fields(applied: Object, live: Object, manager: str) -> list[str]:
+    """Fields that `manager` applied and does not own any more: somebody wrote or removed them.
+
+    Args:
+        applied: the manifest as it was applied.
+        live: the object as it is.
+        manager: who applied it.
+
+    Returns:
+        paths as the server writes them, down to single values: `.spec.roles[name="engine"].replicas`.
+    """
+    owned = applied_fields(live, manager)
+    content = {key: value for key, value in applied.items() if key not in ("apiVersion", "kind")}
+    metadata = content.pop("metadata", {})
+    content["metadata"] = {key: value for key, value in metadata.items() if key not in _SERVER_OWNED}
+    return sorted(path for key in content for path in _lost_field(key, content[key], owned, ""))
+
+
+def _entries(obj: Object) -> Iterator[dict[str, Any]]:
+    for entry in obj["metadata"].get("managedFields") or []:
+        if entry.get("fieldsV1"):
+            yield entry
+
+
+def _owns(fields: Fields, path: tuple[Element, ...]) -> bool:
+    for element in path:
+        if not fields:
+            return True  # a leaf above the path is atomic
+        below = _step(fields, element)
+        if below is None:
+            return False
+        fields = below
+    return True
+
+
+def _step(fields: Fields, element: Element) -> Fields | None:
+    if isinstance(element, str):
+        return fields.get(f"f:{element}")
+    if isinstance(element, Member):
+        return next((below for value, below in _tagged(fields, "v:") if value == element.value), None)
+    return next((below for keys, below in _tagged(fields, "k:") if element.items() <= keys.items()), None)
+
+
+def _tagged(fields: Fields, tag: str) -> Iterator[tuple[Any, Fields]]:
+    for name, below in fields.items():
+        if name.startswith(tag):
+            yield orjson.loads(name.removeprefix(tag)), below
+
+
+def _lost_field(key: str, value: Any, fields: Fields | None, path: str) -> Iterator[str]:
+    yield from _lost(value, None if fields is None else fields.get(f"f:{key}"), f"{path}.{key}")
+
+
+def _lost(value: Any, fields: Fields | None, path: str) -> Iterator[str]:
+    """Paths below `path` that are in `value` and not in `fields`; `fields` is None where nothing is owned."""
+    if value is None or fields == {}:
+        return  # a null is not applied; a leaf is owned as a whole
+    if isinstance(value, dict) and value:
+        for key, below in value.items():
+            yield from _lost_field(key, below, fields, path)
+    elif isinstance(value, list) and value:
+        yield from _lost_items(value, fields or {}, path)
+    elif fields is None:
+        yield path
+
+
+def _lost_items(items: list[Any], fields: Fields, path: str) -> Iterator[str]:
+    unclaimed = list(_tagged(fields, "k:"))
+    # Items that say all their keys come first: the others match what is left (`protocol` of a port may be defaulted).
+    for item in sorted(items, key=lambda item: not _says_all_keys(item, unclaimed)):
+        if not isinstance(item, dict):
+            if _step(fields, Member(item)) is None:
+                yield f"{path}[={_json(item)}]"
+            continue
+        match = next((entry for entry in unclaimed if _matches(item, entry[0])), None)
+        if match is None:
+            keys = {"name": item["name"]} if "name" in item else {}
+            yield from _lost(item, None, f"{path}{_brackets(keys)}")
+        else:
+            unclaimed.remove(match)
+            yield from _lost(item, match[1], f"{path}{_brackets(match[0])}")
+
+
+def _says_all_keys(item: Any, entries: list[tuple[Any, Fields]]) -> bool:
+    return isinstance(item, dict) and any(keys.items() <= item.items() for keys, _ in entries)
+
+
+def _matches(item: dict[str, Any], keys: dict[str, Any]) -> bool:
+    shared = keys.keys() & item.keys()
+    return bool(shared) and all(item[key] == keys[key] for key in shared)
+
+
+def _brackets(keys: Mapping[str, Any]) -> str:
+    return "[" + ",".join(f"{key}={_json(keys[key])}" for key in sorted(keys)) + "]"
+
+
+def _json(value: Any) -> str:
+    return orjson.dumps(value).decode()
