@@ -30,8 +30,8 @@ def autoscaler(owner: Owner, config: ComponentConfig, *, target: Kind, target_na
     if scaler != "hpa":
         raise Invalid(
             f"InferenceService {owner.namespace}/{owner.name}: annotation {AUTOSCALER_CLASS} asks for {scaler!r} for"
-            f" the {config.role}, which RoleBasedGroup services do not support yet; use hpa, or external and a scaler of"
-            f" your own on {target} {target_name}"
+            f" the {config.role}, which RoleBasedGroup services do not support yet; use hpa, or external and a scaler"
+            f" of your own on {target} {target_name}"
         )
     minimum = max(1, 1 if config.extension.min_replicas is None else config.extension.min_replicas)
     return {

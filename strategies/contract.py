@@ -5,7 +5,7 @@ its I/O. Strategies are pure: they see plain data and return plain data.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 from omeflow.api.kinds import Kind
@@ -52,12 +52,25 @@ class DesiredRole:
 
 @dataclass(frozen=True, slots=True)
 class Desired:
-    """Everything that a service's objects should be, by step."""
+    """Everything that a service's objects should be, by step. The workload objects are made of the roles."""
 
     roles: dict[str, DesiredRole]
     rbac: list[Manifest]
     autoscalers: list[Manifest]
     exposure: list[Manifest]
+
+    @property
+    def shared(self) -> list[Manifest]:
+        return [*self.rbac, *self.autoscalers, *self.exposure]
+
+    def to_json(self) -> Manifest:
+        """For the attempt record."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Manifest) -> "Desired":
+        roles = {role: DesiredRole(**fields) for role, fields in values["roles"].items()}
+        return cls(**{**values, "roles": roles})
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +103,16 @@ class Live:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """A kind that the strategy reads, and the label that holds the service's name on its objects."""
+    """A kind that the strategy reads.
+
+    Attributes:
+        label: holds the service's name on its objects.
+        named: the object has the service's name, so one of somebody else's may stand in its place.
+    """
 
     kind: Kind
     label: str
+    named: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +131,12 @@ class Strategy(Protocol):
     name: str
     observed_kinds: Sequence[Observed]
     capabilities: Capabilities
+    needs: Sequence[Kind]
+    install: str
+    """The sentence that says what to install on a cluster that lacks one of `needs`."""
 
     def is_applicable(self, annotations: Mapping[str, str]) -> bool:
         """Whether the service asks for this strategy."""
-
-    def missing_kinds(self, not_served: Sequence[str]) -> str:
-        """The sentence that says what to install, if the cluster lacks a kind that the strategy needs; else empty."""
 
     def validate_deployment_modes(self, service: str, modes: Mapping[str, DeploymentMode]) -> None:
         """Raises Invalid if a component's mode does not fit."""
@@ -125,13 +144,12 @@ class Strategy(Protocol):
     def plan(self, request: PlanRequest) -> Desired:
         """Everything the service's objects should be. Raises Terminal errors."""
 
-    def workload_names(self, service: str, roles: Sequence[str]) -> list[tuple[Kind, str]]:
-        """The workload objects that hold these roles."""
-
     def workload(self, owner: Owner, roles: Mapping[str, RoleVersion], live: Live) -> list[Apply]:
         """The applies, in order, that give every role its version and leave every live count alone (design rule 3)."""
 
-    def removal(self, owner: Owner, roles: Mapping[str, RoleVersion], leaving: Sequence[str], live: Live) -> list[Apply]:
+    def removal(
+        self, owner: Owner, roles: Mapping[str, RoleVersion], leaving: Sequence[str], live: Live
+    ) -> list[Apply]:
         """The applies, in order, that take `leaving` roles out of the workload without leaving a stub."""
 
     def served_attempts(self, live: Live) -> dict[str, int]:

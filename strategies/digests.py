@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from omeflow.components.inputs import acts_on_annotation
+from omeflow.components.annotations import acts_on_annotation
 
 
 def digest(body: dict[str, Any]) -> str:

@@ -43,7 +43,9 @@ class StrategyManager:
         """
         for strategy in self._strategies.values():
             if strategy.is_applicable(annotations):
-                return Choice(strategy, f"strategy {strategy.name}: first of {', '.join(self._strategies)} that applies")
+                return Choice(
+                    strategy, f"strategy {strategy.name}: first of {', '.join(self._strategies)} that applies"
+                )
         raise Invalid(f"InferenceService {service}: no registered strategy applies ({', '.join(self._strategies)})")
 
     def named(self, name: str) -> Strategy:

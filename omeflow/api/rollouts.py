@@ -61,7 +61,7 @@ class Spec(_Part):
     number: int = 0
     key: str = ""
     cause: str = ""
-    detail: str = ""
+    detail: str | None = None
     generation: int = 0
     fingerprint: str = ""
     renderer: str = ""

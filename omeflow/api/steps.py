@@ -1,8 +1,8 @@
 """The contract between the workflow and the steps it runs: names, inputs, results.
 
-The only module that `workflows/` shares with the rest. Everything here ends up in Temporal's history, so it holds names,
-numbers, hashes and sentences: never manifests, never Secrets (design section 3). Histories outlive releases: every field
-has a default, unknown fields are ignored, and names are never changed.
+The only module that `workflows/` shares with the rest. Everything here ends up in Temporal's history, so it holds
+names, numbers, hashes and sentences: never manifests, never Secrets (design section 3). Histories outlive releases:
+every field has a default, unknown fields are ignored, and names are never changed.
 """
 
 from dataclasses import dataclass
@@ -16,6 +16,10 @@ TASK_QUEUE = "omeflow"
 CHANGED = "changed"
 ROLES_MOVED = "roles-moved"
 GONE = "gone"
+FORCED = ("repair", "replay")
+"""Causes of attempts that are made although their inputs are those of the last one."""
+SERVICE_GONE = "ServiceGone"
+"""Type of the failure of a step whose InferenceService is gone, or is another one by now."""
 
 
 class Message(BaseModel):
@@ -36,6 +40,11 @@ class Change(Message):
     fingerprint: str = ""
     cause: str = "edit"
     detail: str = ""
+
+    @property
+    def forced(self) -> bool:
+        """Whether it is carried out although its inputs are those of the last attempt."""
+        return self.cause in FORCED
 
 
 class RoleNumbers(Message):
@@ -140,10 +149,9 @@ class AwaitRequest(StageRequest):
 
 
 class Applied(Message):
-    """What a step wrote. `changed` counts the objects that the server stored anew."""
+    """What a step wrote: how many objects it applied or deleted, and a sentence for each that is worth one."""
 
-    changed: int = 0
-    unchanged: int = 0
+    objects: int = 0
     notes: list[str] = Field(default_factory=list)
 
 
@@ -189,8 +197,6 @@ class RunState(Message):
     rollout: Rollout | None = None
     pending: Change | None = None
     replans: int = 0
-    first_run: str = ""
-    """Id of the run that the service's change started, across continue-as-new."""
 
 
 Request = TypeVar("Request", bound=Message)

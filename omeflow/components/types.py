@@ -1,4 +1,4 @@
-"""What the pipeline hands to strategies: the same ComponentConfig per component, whatever the backend (design section 4).
+"""What the pipeline hands to strategies: the same ComponentConfig per component, whatever the backend (design 4).
 
 The OEP calls its maker ComponentConfigExtractor (ome.md 17).
 """
@@ -45,7 +45,7 @@ class ComponentConfig:
         name: `<service>-<role>` (ome.md 8.1).
         labels, annotations: of the component's objects and pods (ome.md 8.4).
         pod_labels: what pods carry in addition (scheduling labels, ome.md 8.5).
-        pod_spec: the only pod spec, or the leader's in MultiNode (ome.md 8.10), with the defaults of ome.md 9.1.1 or 9.2.
+        pod_spec: the only pod spec, or the leader's in MultiNode (ome.md 8.10), with the defaults of 9.1.1 or 9.2.
         worker_pod_spec: of each worker in MultiNode; None elsewhere (ome.md 8.11).
         worker_size: workers per group, without the leader (ome.md 8.12).
     """

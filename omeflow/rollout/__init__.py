@@ -1,1 +1,1 @@
-"""Rollout policy and planner: from what serves, what is wanted and the policy, to stages with reasons. Pure (design 7)."""
+"""Rollout policy and planner: from what serves, what is wanted and the policy, to stages with reasons. Pure."""

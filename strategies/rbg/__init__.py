@@ -1,1 +1,1 @@
-"""RoleBasedGroup: one object with several roles, chosen by `ome.io/deploymentMode: RoleBasedGroup` (reference rbg.md)."""
+"""RoleBasedGroup: one object with several roles, chosen by `ome.io/deploymentMode: RoleBasedGroup` (rbg.md)."""

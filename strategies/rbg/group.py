@@ -38,7 +38,7 @@ def applies(owner: Owner, roles: Mapping[str, RoleVersion], live: Manifest | Non
 def removal(
     owner: Owner, staying: Mapping[str, RoleVersion], leaving: Mapping[str, RoleVersion], live: Manifest | None
 ) -> list[Apply]:
-    """Take roles out: own the live count, release the seed, drop the role; else a stub without pattern stays (rule 3)."""
+    """Take roles out: own the live count, release the seed, drop the role; else a stub stays (design rule 3)."""
     counts = {role: count for role, count in live_counts(live).items() if role in leaving}
     if not counts:
         return []
@@ -101,5 +101,3 @@ def _uid(live: Manifest | None) -> str | None:
 
 def _listed(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{role} {count}" for role, count in counts.items())
-
-

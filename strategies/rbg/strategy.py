@@ -19,26 +19,24 @@ _MODES = {
     "decoder": (DeploymentMode.RAW, DeploymentMode.MULTI_NODE),
     ROUTER: (DeploymentMode.RAW,),
 }
-INSTALL = (
-    "the cluster does not serve RoleBasedGroup workloads.x-k8s.io/v1alpha2, which annotation"
-    f" {DEPLOYMENT_MODE}: RoleBasedGroup asks for; install RBG v0.7.0 or later (github.com/sgl-project/rbg)"
-)
 
 
 class RBGStrategy:
     name = "RBG"
     observed_kinds: Sequence[Observed] = (
-        Observed(ROLE_BASED_GROUP, ISVC_LABEL),
+        Observed(ROLE_BASED_GROUP, ISVC_LABEL, named=True),
         Observed(ROLE_INSTANCE_SET, GROUP_NAME),
         Observed(POD, GROUP_NAME),
+    )
+    needs: Sequence[Kind] = (ROLE_BASED_GROUP, ROLE_INSTANCE_SET, SCALING_ADAPTER)
+    install = (
+        "the cluster does not serve RoleBasedGroup workloads.x-k8s.io/v1alpha2, which annotation"
+        f" {DEPLOYMENT_MODE}: RoleBasedGroup asks for; install RBG v0.7.0 or later (github.com/sgl-project/rbg)"
     )
     capabilities = Capabilities(partition=True, pause=True, in_place=True, gang=True, ratio=True)
 
     def is_applicable(self, annotations: Mapping[str, str]) -> bool:
         return annotations.get(DEPLOYMENT_MODE) == "RoleBasedGroup"
-
-    def missing_kinds(self, not_served: Sequence[str]) -> str:
-        return INSTALL if ROLE_BASED_GROUP.name in not_served else ""
 
     def validate_deployment_modes(self, service: str, modes: Mapping[str, DeploymentMode]) -> None:
         if ENGINE not in modes:
@@ -61,16 +59,17 @@ class RBGStrategy:
             roles=roles,
             rbac=router_rbac(owner, configs[ROUTER]) if ROUTER in configs else [],
             autoscalers=[manifest for manifest in autoscalers if manifest],
-            exposure=[component_service(owner, config, selector=_selector(owner, config)) for config in configs.values()],
+            exposure=[
+                component_service(owner, config, selector=_selector(owner, config)) for config in configs.values()
+            ],
         )
-
-    def workload_names(self, service: str, roles: Sequence[str]) -> list[tuple[Kind, str]]:
-        return [(ROLE_BASED_GROUP, service)]
 
     def workload(self, owner: Owner, roles: Mapping[str, RoleVersion], live: Live) -> list[Apply]:
         return group.applies(owner, roles, _group(owner.name, live))
 
-    def removal(self, owner: Owner, roles: Mapping[str, RoleVersion], leaving: Sequence[str], live: Live) -> list[Apply]:
+    def removal(
+        self, owner: Owner, roles: Mapping[str, RoleVersion], leaving: Sequence[str], live: Live
+    ) -> list[Apply]:
         staying = {role: version for role, version in roles.items() if role not in leaving}
         going = {role: version for role, version in roles.items() if role in leaving}
         return group.removal(owner, staying, going, _group(owner.name, live))

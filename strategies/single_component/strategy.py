@@ -18,12 +18,11 @@ class SingleComponentStrategy:
     name = "SingleComponent"
     observed_kinds: Sequence[Observed] = ()
     capabilities = Capabilities()
+    needs: Sequence[Kind] = ()
+    install = ""
 
     def is_applicable(self, annotations: Mapping[str, str]) -> bool:
         return True
-
-    def missing_kinds(self, not_served: Sequence[str]) -> str:
-        return ""
 
     def validate_deployment_modes(self, service: str, modes: Mapping[str, DeploymentMode]) -> None:
         raise Invalid(
@@ -35,13 +34,12 @@ class SingleComponentStrategy:
     def plan(self, request: PlanRequest) -> Desired:
         raise AssertionError("validate_deployment_modes refuses every service")
 
-    def workload_names(self, service: str, roles: Sequence[str]) -> list[tuple[Kind, str]]:
-        return []
-
     def workload(self, owner: Owner, roles: Mapping[str, RoleVersion], live: Live) -> list[Apply]:
         return []
 
-    def removal(self, owner: Owner, roles: Mapping[str, RoleVersion], leaving: Sequence[str], live: Live) -> list[Apply]:
+    def removal(
+        self, owner: Owner, roles: Mapping[str, RoleVersion], leaving: Sequence[str], live: Live
+    ) -> list[Apply]:
         return []
 
     def served_attempts(self, live: Live) -> dict[str, int]:

@@ -63,10 +63,10 @@ def lost_fields(applied: Object, live: Object, manager: str) -> list[str]:
         paths as the server writes them, down to single values: `.spec.roles[name="engine"].replicas`.
     """
     owned = applied_fields(live, manager)
-    content = {key: value for key, value in applied.items() if key not in ("apiVersion", "kind")}
-    metadata = content.pop("metadata", {})
-    content["metadata"] = {key: value for key, value in metadata.items() if key not in _SERVER_OWNED}
-    return sorted(path for key in content for path in _lost_field(key, content[key], owned, ""))
+    wanted = {key: value for key, value in applied.items() if key not in ("apiVersion", "kind")}
+    metadata = wanted.get("metadata", {})
+    wanted["metadata"] = {key: value for key, value in metadata.items() if key not in _SERVER_OWNED}
+    return sorted(path for key in wanted for path in _lost_field(key, wanted, owned, live, ""))
 
 
 def _entries(obj: Object) -> Iterator[dict[str, Any]]:
@@ -100,38 +100,47 @@ def _tagged(fields: Fields, tag: str) -> Iterator[tuple[Any, Fields]]:
             yield orjson.loads(name.removeprefix(tag)), below
 
 
-def _lost_field(key: str, value: Any, fields: Fields | None, path: str) -> Iterator[str]:
-    yield from _lost(value, None if fields is None else fields.get(f"f:{key}"), f"{path}.{key}")
+def _lost_field(key: str, wanted: Object, fields: Fields | None, live: Any, path: str) -> Iterator[str]:
+    below = None if fields is None else fields.get(f"f:{key}")
+    present = live.get(key) if isinstance(live, dict) else None
+    yield from _lost(wanted[key], below, present, f"{path}.{key}")
 
 
-def _lost(value: Any, fields: Fields | None, path: str) -> Iterator[str]:
-    """Paths below `path` that are in `value` and not in `fields`; `fields` is None where nothing is owned."""
-    if value is None or fields == {}:
+def _lost(wanted: Any, fields: Fields | None, live: Any, path: str) -> Iterator[str]:
+    """Paths at and below `path` that are in `wanted` and not in `fields`, which is None where nothing is owned."""
+    if wanted is None or fields == {}:
         return  # a null is not applied; a leaf is owned as a whole
-    if isinstance(value, dict) and value:
-        for key, below in value.items():
-            yield from _lost_field(key, below, fields, path)
-    elif isinstance(value, list) and value:
-        yield from _lost_items(value, fields or {}, path)
+    if wanted in ({}, []):
+        # Whoever fills what we left empty takes nothing from us; who removes it does.
+        if fields is None and live is None:
+            yield path
+    elif isinstance(wanted, dict):
+        for key in wanted:
+            yield from _lost_field(key, wanted, fields, live, path)
+    elif isinstance(wanted, list):
+        yield from _lost_items(wanted, fields, live, path)
     elif fields is None:
         yield path
 
 
-def _lost_items(items: list[Any], fields: Fields, path: str) -> Iterator[str]:
-    unclaimed = list(_tagged(fields, "k:"))
+def _lost_items(wanted: list[Any], fields: Fields | None, live: Any, path: str) -> Iterator[str]:
+    unclaimed = list(_tagged(fields or {}, "k:"))
     # Items that say all their keys come first: the others match what is left (`protocol` of a port may be defaulted).
-    for item in sorted(items, key=lambda item: not _says_all_keys(item, unclaimed)):
+    for item in sorted(wanted, key=lambda item: not _says_all_keys(item, unclaimed)):
         if not isinstance(item, dict):
-            if _step(fields, Member(item)) is None:
+            if fields is None or _step(fields, Member(item)) is None:
                 yield f"{path}[={_json(item)}]"
             continue
-        match = next((entry for entry in unclaimed if _matches(item, entry[0])), None)
-        if match is None:
-            keys = {"name": item["name"]} if "name" in item else {}
-            yield from _lost(item, None, f"{path}{_brackets(keys)}")
+        keys, below = next((entry for entry in unclaimed if _matches(item, entry[0])), (None, None))
+        if keys is not None and below is not None:
+            unclaimed.remove((keys, below))
+        elif "name" in item:
+            keys = {"name": item["name"]}
         else:
-            unclaimed.remove(match)
-            yield from _lost(item, match[1], f"{path}{_brackets(match[0])}")
+            yield path  # without keys to name the item by: the list
+            return
+        present = next((other for other in live or [] if isinstance(other, dict) and _matches(keys, other)), None)
+        yield from _lost(item, below, present, f"{path}{_brackets(keys)}")
 
 
 def _says_all_keys(item: Any, entries: list[tuple[Any, Fields]]) -> bool:

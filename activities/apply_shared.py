@@ -1,0 +1,61 @@
+"""apply-rbac, apply-autoscalers, apply-exposure: the objects beside the workload.
+
+A no-op apply writes nothing on the server, so these steps are idempotent and may run as often as they like.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from temporalio import activity
+
+from activities.ownership import ensure_ours
+from activities.records import Records, objects_of
+from omeflow.api.errors import FieldOwned
+from omeflow.api.kinds import kind_of, title
+from omeflow.api.steps import APPLY_AUTOSCALERS, APPLY_EXPOSURE, APPLY_RBAC, Applied, StepRequest
+from omeflow.kube.client import Cluster
+from strategies.contract import Manifest, Owner
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyShared:
+    cluster: Cluster
+    records: Records
+
+    @activity.defn(name=APPLY_RBAC.name)
+    async def rbac(self, request: StepRequest) -> Applied:
+        desired = objects_of(await self.records.get(request.attempt))
+        return await self._apply(request, desired.rbac)
+
+    @activity.defn(name=APPLY_AUTOSCALERS.name)
+    async def autoscalers(self, request: StepRequest) -> Applied:
+        desired = objects_of(await self.records.get(request.attempt))
+        return await self._apply(request, desired.autoscalers)
+
+    @activity.defn(name=APPLY_EXPOSURE.name)
+    async def exposure(self, request: StepRequest) -> Applied:
+        desired = objects_of(await self.records.get(request.attempt))
+        return await self._apply(request, desired.exposure)
+
+    async def _apply(self, request: StepRequest, manifests: Sequence[Manifest]) -> Applied:
+        attempt = request.attempt
+        owner = Owner(attempt.namespace, attempt.service, attempt.uid)
+        await asyncio.gather(*(apply_ours(self.cluster, manifest, owner) for manifest in manifests))
+        return Applied(objects=len(manifests), notes=[title(manifest) for manifest in manifests])
+
+
+async def apply_ours(cluster: Cluster, manifest: Manifest, owner: Owner) -> Manifest:
+    """Apply an object of the service; fields that others took are taken back, but only on an object that is ours.
+
+    Raises:
+        ForeignObject: the object belongs to somebody else.
+    """
+    try:
+        return await cluster.apply(manifest)
+    except FieldOwned:
+        metadata = manifest["metadata"]
+        live = await cluster.get(kind_of(manifest), metadata["name"], metadata["namespace"])
+        ensure_ours(live, owner)
+        held = {**manifest, "metadata": {**metadata, "uid": live["metadata"]["uid"]}}
+        return await cluster.apply(held, force=True)

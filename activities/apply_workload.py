@@ -1,0 +1,69 @@
+"""apply-workload: this stage's roles as wanted, all others as they serve now, and no live count changed."""
+
+import asyncio
+from dataclasses import dataclass
+
+from temporalio import activity
+
+from activities.reading import read_live, read_service
+from activities.records import Records, now, objects_of, plan_of, timestamp
+from activities.remembering import read_history
+from omeflow.api.errors import Conflict, FieldOwned
+from omeflow.api.rollouts import InferenceRollout, Phase, StageTiming, Status, Wait
+from omeflow.api.steps import APPLY_WORKLOAD, Applied, StageRequest
+from omeflow.kube.client import Cluster
+from strategies.contract import Owner
+from strategies.manager import StrategyManager
+from strategies.planning import mixture
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyWorkload:
+    cluster: Cluster
+    strategies: StrategyManager
+    records: Records
+
+    @activity.defn(name=APPLY_WORKLOAD.name)
+    async def run(self, request: StageRequest) -> Applied:
+        attempt = request.attempt
+        owner = Owner(attempt.namespace, attempt.service, attempt.uid)
+        record = await self.records.get(attempt)
+        plan, desired = plan_of(record), objects_of(record)
+        strategy = self.strategies.named(record.spec.strategy or "")
+        named = [entry.kind for entry in strategy.observed_kinds if entry.named]
+        _, live, history = await asyncio.gather(
+            read_service(self.cluster, namespace=owner.namespace, name=owner.name, uid=owner.uid),
+            read_live(self.cluster, strategy, owner, kinds=named),
+            read_history(self.records, record, only=set(plan.serving.values())),
+        )
+        roles = mixture(plan, attempt.number, desired, history, stage=request.index)
+        applies = strategy.workload(owner, roles, live)
+        for apply in applies:
+            try:
+                await self.cluster.apply(apply.manifest, manager=apply.manager, force=apply.force)
+            except FieldOwned as error:
+                raise Conflict(f"a scaler or another manager wrote in between: {error}") from error
+        await self.records.write_status(record, _entered(record, request))
+        return Applied(objects=len(applies), notes=[apply.why for apply in applies])
+
+
+def _entered(record: InferenceRollout, request: StageRequest) -> Status:
+    """Status on entering a stage: the former one is over, and this one waits until its deadline."""
+    moment = now()
+    over = [
+        timing if timing.finished_at else timing.model_copy(update={"finished_at": moment})
+        for timing in record.status.stages
+        if timing.name != request.stage.name
+    ]
+    return Status(
+        phase=Phase.PROGRESSING,
+        stage=request.stage.name,
+        run_id=activity.info().workflow_run_id,
+        started_at=record.status.started_at or moment,
+        stages=[*over, StageTiming(name=request.stage.name, roles=request.stage.roles, started_at=moment)],
+        wait=Wait(
+            name=f"stage {request.stage.name}",
+            reason=f"waits for {', '.join(request.stage.roles)} ({request.stage.reason})",
+            deadline=timestamp(request.deadline),
+        ),
+    )

@@ -1,0 +1,74 @@
+"""await-rollout: how a stage stands, read from the lowest objects that do not lie (design rule 7).
+
+The run waits by signal; this step only looks. When the deadline has passed it looks once more, and records the block.
+"""
+
+from dataclasses import dataclass
+
+from temporalio import activity
+
+from activities.events import tell
+from activities.reading import read_live, read_service
+from activities.records import Records, plan_of, timestamp
+from omeflow.api.rollouts import InferenceRollout, Phase, Wait
+from omeflow.api.steps import AWAIT_ROLLOUT, AwaitRequest, RoleNumbers, StageState
+from omeflow.kube.client import Cluster
+from omeflow.rollout.roles import RoleState
+from strategies.contract import Owner
+from strategies.manager import StrategyManager
+from strategies.planning import expected_attempts
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitRollout:
+    cluster: Cluster
+    strategies: StrategyManager
+    records: Records
+
+    @activity.defn(name=AWAIT_ROLLOUT.name)
+    async def run(self, request: AwaitRequest) -> StageState:
+        attempt, stage = request.attempt, request.stage
+        owner = Owner(attempt.namespace, attempt.service, attempt.uid)
+        record = await self.records.get(attempt)
+        strategy = self.strategies.named(record.spec.strategy or "")
+        live = await read_live(self.cluster, strategy, owner)
+        states = strategy.role_states(owner.name, live)
+        expected = expected_attempts(plan_of(record), attempt.number, stage.roles)
+        roles = [states.get(role, _absent(role)).numbers(number) for role, number in expected.items()]
+        unfinished = [numbers for numbers in roles if not numbers.done]
+        waits_for = "; ".join(f"{numbers.role}: {numbers.waits_for}" for numbers in unfinished)
+        if unfinished and not states:
+            await read_service(self.cluster, namespace=owner.namespace, name=owner.name, uid=owner.uid)
+        if unfinished and request.passed:
+            await self._block(record, request, unfinished[0], waits_for, states)
+        return StageState(done=not unfinished, roles=roles, waits_for=waits_for)
+
+    async def _block(
+        self,
+        record: InferenceRollout,
+        request: AwaitRequest,
+        first: RoleNumbers,
+        waits_for: str,
+        states: dict[str, RoleState],
+    ) -> None:
+        state = states.get(first.role)
+        wait = Wait(
+            name=f"stage {request.stage.name}",
+            reason=f"deadline passed; {waits_for}",
+            object=state.obj if state else None,
+            deadline=timestamp(request.deadline),
+        )
+        blocked = record.status.model_copy(update={"phase": Phase.BLOCKED, "message": waits_for, "wait": wait})
+        await self.records.write_status(record, blocked)
+        await tell(
+            self.cluster,
+            record,
+            reason="RolloutBlocked",
+            message=f"attempt {record.spec.number} is blocked in stage {request.stage.name}: {waits_for}; edit the"
+            " service to go on, or wait: the rollout continues when the stage converges",
+            warning=True,
+        )
+
+
+def _absent(role: str) -> RoleState:
+    return RoleState(role, waits_for=f"role {role} is not in the workload")

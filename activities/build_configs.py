@@ -1,0 +1,84 @@
+"""build-configs: from the attempt's inputs to its objects and its plan, both set in the record once."""
+
+import asyncio
+from dataclasses import dataclass
+
+from temporalio import activity
+
+from activities.ownership import ensure_ours
+from activities.reading import read_live
+from activities.records import Records, inputs_of, plan_of
+from activities.remembering import read_history
+from omeflow.api.kinds import kind_of
+from omeflow.api.rollouts import InferenceRollout
+from omeflow.api.steps import BUILD_CONFIGS, FORCED, BuildRequest, Plan
+from omeflow.kube.client import Cluster
+from strategies.contract import Desired, Manifest, Owner
+from strategies.history import History
+from strategies.manager import StrategyManager
+from strategies.planning import Planned, plan_attempt
+from strategies.render import render
+
+
+@dataclass(frozen=True, slots=True)
+class BuildConfigs:
+    cluster: Cluster
+    strategies: StrategyManager
+    records: Records
+
+    @activity.defn(name=BUILD_CONFIGS.name)
+    async def run(self, request: BuildRequest) -> Plan:
+        attempt = request.attempt
+        owner = Owner(attempt.namespace, attempt.service, attempt.uid)
+        record = await self.records.get(attempt)
+        chosen, desired = render(inputs_of(record), self.strategies)
+        live, history = await asyncio.gather(
+            read_live(self.cluster, chosen.strategy, owner),
+            read_history(self.records, record),
+        )
+        await self._refuse_foreign(owner, desired, history)
+        planned = plan_attempt(
+            attempt=attempt.number,
+            service=owner.name,
+            strategy=chosen.strategy,
+            desired=desired,
+            live=live,
+            history=history,
+            render=lambda inputs: render(inputs, self.strategies)[1],
+            forced=record.spec.cause in FORCED,
+        )
+        record = await self.records.decide(
+            record,
+            strategy=chosen.strategy.name,
+            modes=chosen.modes,
+            choices=chosen.choices,
+            desired=desired,
+            plan=planned.plan,
+        )
+        return _answer(record, planned, desired)
+
+    async def _refuse_foreign(self, owner: Owner, desired: Desired, history: History) -> None:
+        """Before the first write: whatever we would make and never made before is free, or ours."""
+        unknown = [manifest for manifest in desired.shared if not history.made(manifest)]
+        for found in await asyncio.gather(*(self._existing(manifest) for manifest in unknown)):
+            if found is not None:
+                ensure_ours(found, owner)
+
+    async def _existing(self, manifest: Manifest) -> Manifest | None:
+        metadata = manifest["metadata"]
+        return await self.cluster.find(kind_of(manifest), metadata["name"], metadata["namespace"])
+
+
+def _answer(record: InferenceRollout, planned: Planned, desired: Desired) -> Plan:
+    plan = plan_of(record)
+    return Plan(
+        stages=plan.stages,
+        changed_roles=plan.changed_roles,
+        hashes={role: version.digest for role, version in desired.roles.items()},
+        summary=plan.summary,
+        rbac=planned.rbac,
+        autoscalers=planned.autoscalers,
+        exposure=planned.exposure,
+        prune=bool(plan.prune or plan.removed_roles),
+        skipped=planned.skipped,
+    )

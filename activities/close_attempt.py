@@ -1,0 +1,62 @@
+"""close-attempt: outcome and timings into the record, an Event on the service, and old records away."""
+
+from dataclasses import dataclass
+
+from temporalio import activity
+
+from activities.events import tell
+from activities.records import Records, now, plan_of
+from activities.select_strategy import RENDERER
+from omeflow.api.rollouts import InferenceRollout, Phase, Status
+from omeflow.api.steps import CLOSE_ATTEMPT, Closed, CloseRequest
+from omeflow.kube.client import Cluster
+
+_EVENTS = {Phase.SUCCEEDED: ("RolloutSucceeded", False), Phase.FAILED: ("RolloutFailed", True)}
+
+
+@dataclass(frozen=True, slots=True)
+class CloseAttempt:
+    cluster: Cluster
+    records: Records
+
+    @activity.defn(name=CLOSE_ATTEMPT.name)
+    async def run(self, request: CloseRequest) -> Closed:
+        attempt, phase = request.attempt, Phase(request.phase)
+        if attempt.number:
+            record = await self.records.get(attempt)
+        else:  # the step that opens the attempt failed, before it or after
+            change = request.change
+            record = await self.records.open(
+                change, key=attempt.key, inputs=None, generation=change.generation, renderer=RENDERER
+            )
+        await self.records.write_status(record, _closed(record, phase, request))
+        if phase in _EVENTS:
+            reason, warning = _EVENTS[phase]
+            message = f"attempt {record.spec.number}: {request.message}"
+            await tell(self.cluster, record, reason=reason, message=message, warning=warning)
+        await self._forget(record)
+        return Closed(summary=f"attempt {record.spec.number} {phase.lower()}: {request.message}")
+
+    async def _forget(self, record: InferenceRollout) -> None:
+        known = await self.records.of(record.metadata["namespace"], record.spec.service)
+        own = [other for other in known if other.spec.service_uid == record.spec.service_uid]
+        plan = plan_of(record) if record.spec.plan else None
+        in_use = set(plan.serving.values()) if plan else set()
+        await self.records.forget_old(own, in_use=in_use | {record.spec.number})
+
+
+def _closed(record: InferenceRollout, phase: Phase, request: CloseRequest) -> Status:
+    moment = now()
+    stages = [
+        timing if timing.finished_at else timing.model_copy(update={"finished_at": moment})
+        for timing in record.status.stages
+    ]
+    return Status(
+        phase=phase,
+        reason=request.reason or None,
+        message=request.message or None,
+        run_id=activity.info().workflow_run_id,
+        started_at=record.status.started_at or record.metadata.get("creationTimestamp"),
+        finished_at=record.status.finished_at or moment,
+        stages=stages,
+    )

@@ -1,0 +1,28 @@
+"""Nothing of somebody else's is touched (design rule 4): the check before a write, and its sentences."""
+
+from typing import Any
+
+from omeflow.api.errors import Conflict, ForeignObject
+from omeflow.api.kinds import INFERENCE_SERVICE, title
+from strategies.contract import Owner
+
+Manifest = dict[str, Any]
+
+
+def ensure_ours(obj: Manifest, owner: Owner) -> None:
+    """Check that an object belongs to the service.
+
+    Raises:
+        Conflict: it belongs to a former service of the same name and is about to be collected.
+        ForeignObject: it belongs to somebody else.
+    """
+    references = obj["metadata"].get("ownerReferences") or []
+    if any(reference["uid"] == owner.uid for reference in references):
+        return
+    if any((reference["kind"], reference["name"]) == (INFERENCE_SERVICE.name, owner.name) for reference in references):
+        raise Conflict(f"{title(obj)} belongs to the former InferenceService {owner.name} and is being removed")
+    holders = ", ".join(f"{reference['kind']} {reference['name']}" for reference in references) or "no owner reference"
+    raise ForeignObject(
+        f"{title(obj)} exists and does not belong to InferenceService {owner.namespace}/{owner.name} ({holders}):"
+        " rename or delete it, or give the service another name; omeflow does not touch it"
+    )

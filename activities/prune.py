@@ -1,0 +1,58 @@
+"""prune: removed roles and objects that this attempt wants no more, after the new ones serve."""
+
+import asyncio
+from dataclasses import dataclass
+
+from temporalio import activity
+
+from activities.ownership import ensure_ours
+from activities.reading import read_live, read_service
+from activities.records import Records, objects_of, plan_of
+from activities.remembering import read_history
+from omeflow.api.errors import ForeignObject
+from omeflow.api.kinds import kind_of
+from omeflow.api.steps import PRUNE, Applied, StepRequest
+from omeflow.kube.client import Cluster
+from strategies.contract import Owner
+from strategies.manager import StrategyManager
+from strategies.planning import mixture
+
+
+@dataclass(frozen=True, slots=True)
+class Prune:
+    cluster: Cluster
+    strategies: StrategyManager
+    records: Records
+
+    @activity.defn(name=PRUNE.name)
+    async def run(self, request: StepRequest) -> Applied:
+        attempt = request.attempt
+        owner = Owner(attempt.namespace, attempt.service, attempt.uid)
+        record = await self.records.get(attempt)
+        plan, desired = plan_of(record), objects_of(record)
+        await read_service(self.cluster, namespace=owner.namespace, name=owner.name, uid=owner.uid)
+        removed: list[str] = []
+        if plan.removed_roles:
+            strategy = self.strategies.named(record.spec.strategy or "")
+            live = await read_live(self.cluster, strategy, owner)
+            history = await read_history(self.records, record, only=set(plan.serving.values()))
+            roles = mixture(plan, attempt.number, desired, history, stage=len(plan.stages))
+            for apply in strategy.removal(owner, roles, plan.removed_roles, live):
+                await self.cluster.apply(apply.manifest, manager=apply.manager, force=apply.force)
+            removed += [f"role {role}" for role in plan.removed_roles]
+        deleted = await asyncio.gather(*(self._delete(reference, owner) for reference in plan.prune))
+        removed += [name for name in deleted if name]
+        return Applied(objects=len(removed), notes=removed)
+
+    async def _delete(self, reference: dict[str, str], owner: Owner) -> str:
+        """Delete an object that is still ours; somebody else's of that name stays."""
+        kind = kind_of({"apiVersion": reference["apiVersion"], "kind": reference["kind"]})
+        live = await self.cluster.find(kind, reference["name"], owner.namespace)
+        if live is None:
+            return ""
+        try:
+            ensure_ours(live, owner)
+        except ForeignObject:
+            return ""
+        await self.cluster.delete(kind, reference["name"], owner.namespace, uid=live["metadata"]["uid"])
+        return f"{reference['kind']} {reference['name']}"

@@ -1,0 +1,170 @@
+"""Attempt records in the cluster: creation with a number, the parts that are set once, status at transitions.
+
+A record's spec is immutable once set (design section 6), so what a worker has read or written of it stays true and is
+kept; any other worker reads it again.
+"""
+
+from collections import OrderedDict
+from datetime import UTC, datetime
+
+from omeflow.api.errors import Conflict, NotFound, NotServed
+from omeflow.api.kinds import INFERENCE_ROLLOUT
+from omeflow.api.names import ISVC_LABEL, RECORD_MANAGER
+from omeflow.api.rollouts import InferenceRollout, Phase, RolloutPlan, Spec, Status, pack, unpack
+from omeflow.api.steps import Attempt, Change
+from omeflow.components.inputs import Inputs
+from omeflow.kube.client import Cluster
+from strategies.contract import Desired
+
+KEPT = 10
+_REMEMBERED = 512
+
+
+class Records:
+    """All records that this process reads and writes."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._complete: OrderedDict[str, InferenceRollout] = OrderedDict()
+
+    async def of(self, namespace: str, service: str) -> list[InferenceRollout]:
+        """All records of services of that name, of any UID, oldest first.
+
+        Raises:
+            NotServed: the InferenceRollout CRD is not installed.
+        """
+        try:
+            found = await self._cluster.list(INFERENCE_ROLLOUT, namespace, label_selector=f"{ISVC_LABEL}={service}")
+        except NotServed as error:
+            raise NotServed(f"{error}; run `omeflow install-crds` once per cluster") from error
+        records = [InferenceRollout.model_validate(item) for item in found]
+        return sorted(records, key=lambda record: record.spec.number)
+
+    async def open(
+        self, change: Change, *, key: str, inputs: Inputs | None, generation: int, renderer: str
+    ) -> InferenceRollout:
+        """The record of that key; made with the next free number if there is none yet.
+
+        Raises:
+            Conflict: somebody took the number meanwhile.
+        """
+        known = await self.of(change.namespace, change.name)
+        if mine := next((record for record in known if record.spec.key == key), None):
+            return mine
+        spec = Spec(
+            service=change.name,
+            service_uid=change.uid,
+            number=known[-1].spec.number + 1 if known else 1,
+            key=key,
+            cause=change.cause,
+            detail=change.detail or None,
+            generation=generation,
+            fingerprint=change.fingerprint,
+            renderer=renderer,
+            inputs=pack(inputs.to_json().decode()) if inputs else None,
+        )
+        record = InferenceRollout(metadata={"namespace": change.namespace}, spec=spec)
+        try:
+            made = await self._cluster.create(record.manifest(), manager=RECORD_MANAGER)
+        except Conflict as error:
+            raise Conflict(f"attempt {spec.number} of {change.name} was taken meanwhile: {error}") from error
+        return InferenceRollout.model_validate(made)
+
+    async def get(self, attempt: Attempt) -> InferenceRollout:
+        """The record of an attempt, complete with inputs, objects and plan as far as they are set.
+
+        Raises:
+            NotFound: somebody deleted it.
+        """
+        if found := self._complete.get(self._address(attempt)):
+            return found
+        stored = await self._cluster.get(INFERENCE_ROLLOUT, attempt.record, attempt.namespace)
+        record = InferenceRollout.model_validate(stored)
+        if record.spec.service_uid != attempt.uid:
+            raise NotFound(f"InferenceRollout {attempt.namespace}/{attempt.record} is of another InferenceService")
+        return self._remember(record)
+
+    async def decide(
+        self,
+        record: InferenceRollout,
+        *,
+        strategy: str,
+        modes: dict[str, str],
+        choices: list[str],
+        desired: Desired,
+        plan: RolloutPlan,
+    ) -> InferenceRollout:
+        """Set objects and plan, once; an attempt that has them keeps them."""
+        if record.spec.plan:
+            return self._remember(record)
+        decided = {
+            "strategy": strategy,
+            "modes": modes,
+            "choices": choices,
+            "objects": pack(desired.to_json()),
+            "plan": pack(plan.manifest()),
+        }
+        patch = {"metadata": {"uid": record.metadata["uid"]}, "spec": decided}
+        stored = await self._cluster.merge_patch(
+            INFERENCE_ROLLOUT, record.name, record.metadata["namespace"], patch, manager=RECORD_MANAGER
+        )
+        return self._remember(InferenceRollout.model_validate(stored))
+
+    async def write_status(self, record: InferenceRollout, status: Status) -> None:
+        """Server-side apply of the whole status; equal content writes nothing."""
+        written = InferenceRollout(metadata=record.metadata, spec=record.spec, status=status).status_manifest()
+        written["metadata"]["uid"] = record.metadata["uid"]
+        stored = await self._cluster.apply(written, manager=RECORD_MANAGER, force=True, subresource="status")
+        self._remember(InferenceRollout.model_validate(stored))
+
+    async def forget_old(self, records: list[InferenceRollout], *, in_use: set[int]) -> list[str]:
+        """Delete all but the last ten, the last that converged, and those that a live role still runs."""
+        converged = [record.spec.number for record in records if record.status.phase is Phase.SUCCEEDED]
+        keep = in_use | set(converged[-1:]) | {record.spec.number for record in records[-KEPT:]}
+        old = [record for record in records if record.spec.number not in keep and record.status.phase.closed]
+        for record in old:
+            metadata = record.metadata
+            await self._cluster.delete(INFERENCE_ROLLOUT, record.name, metadata["namespace"], uid=metadata["uid"])
+        return [record.name for record in old]
+
+    def _remember(self, record: InferenceRollout) -> InferenceRollout:
+        if record.spec.plan:
+            address = self._address(record.attempt)
+            self._complete[address] = record
+            self._complete.move_to_end(address)
+            if len(self._complete) > _REMEMBERED:
+                self._complete.popitem(last=False)
+        return record
+
+    @staticmethod
+    def _address(attempt: Attempt) -> str:
+        return f"{attempt.uid}/{attempt.number}"
+
+
+def inputs_of(record: InferenceRollout) -> Inputs:
+    """The values that the attempt started from. Raises NotFound if it never had any."""
+    return Inputs.from_json(unpack(_present(record, record.spec.inputs, "inputs")))
+
+
+def objects_of(record: InferenceRollout) -> Desired:
+    return Desired.from_json(unpack(_present(record, record.spec.objects, "objects")))
+
+
+def plan_of(record: InferenceRollout) -> RolloutPlan:
+    return RolloutPlan.model_validate(unpack(_present(record, record.spec.plan, "plan")))
+
+
+def _present(record: InferenceRollout, text: str | None, part: str) -> str:
+    if text is None:
+        raise NotFound(f"InferenceRollout {record.metadata['namespace']}/{record.name} has no spec.{part}")
+    return text
+
+
+def now() -> str:
+    """The present moment as records write it: RFC 3339, whole seconds, UTC."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def timestamp(text: str) -> str:
+    """An ISO 8601 moment as records write it."""
+    return datetime.fromisoformat(text).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,71 @@
+"""select-strategy: take a change up. Resolves what the service refers to, opens the attempt, picks the strategy."""
+
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from temporalio import activity
+
+from activities.reading import read_inputs, read_service
+from activities.records import Records, now
+from omeflow.api.rollouts import InferenceRollout, Phase
+from omeflow.api.steps import SELECT_STRATEGY, Selection, SelectRequest
+from omeflow.components.inputs import fingerprint
+from omeflow.kube.client import Cluster
+from strategies.manager import StrategyManager
+from strategies.render import choose
+
+RENDERER = version("omeflow")
+
+
+@dataclass(frozen=True, slots=True)
+class SelectStrategy:
+    cluster: Cluster
+    strategies: StrategyManager
+    records: Records
+
+    @activity.defn(name=SELECT_STRATEGY.name)
+    async def run(self, request: SelectRequest) -> Selection:
+        change = request.change
+        service = await read_service(self.cluster, namespace=change.namespace, name=change.name, uid=change.uid)
+        inputs = await read_inputs(self.cluster, self.strategies, service)
+        seen = fingerprint(inputs)
+        known = [
+            record
+            for record in await self.records.of(change.namespace, change.name)
+            if record.spec.service_uid == change.uid and record.spec.key != request.key
+        ]
+        if not change.forced and _is_last(known, seen, in_hand=request.in_hand):
+            return Selection(up_to_date=True)
+        record = await self.records.open(
+            change.model_copy(update={"fingerprint": seen}),
+            key=request.key,
+            inputs=inputs,
+            generation=service["metadata"]["generation"],
+            renderer=RENDERER,
+        )
+        await self._close_lost(known, in_hand=request.in_hand, number=record.spec.number)
+        chosen = choose(inputs, self.strategies)
+        return Selection(
+            attempt=record.attempt,
+            generation=record.spec.generation,
+            fingerprint=seen,
+            strategy=chosen.strategy.name,
+            modes=chosen.modes,
+            choices=chosen.choices,
+        )
+
+    async def _close_lost(self, known: list[InferenceRollout], *, in_hand: int, number: int) -> None:
+        """Records without outcome that no run carries out any more."""
+        for record in known:
+            if not record.status.phase.closed and record.spec.number not in (in_hand, number):
+                lost = record.status.model_copy(deep=True)
+                lost.phase, lost.finished_at, lost.wait = Phase.SUPERSEDED, now(), None
+                lost.message = f"its run was lost; attempt {number} carries on"
+                await self.records.write_status(record, lost)
+
+
+def _is_last(known: list[InferenceRollout], seen: str, *, in_hand: int) -> bool:
+    """Whether these inputs are those of the attempt in hand, or of the last one, which has its outcome."""
+    if in_hand:
+        return any(record.spec.number == in_hand and record.spec.fingerprint == seen for record in known)
+    return bool(known) and known[-1].status.phase.closed and known[-1].spec.fingerprint == seen

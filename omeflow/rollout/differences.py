@@ -1,0 +1,47 @@
+"""What changed between two rendered roles, in words a person can check against the edit."""
+
+from collections.abc import Iterator
+from typing import Any
+
+MOST = 3
+_LONGEST = 80
+
+
+def describe(before: dict[str, Any], after: dict[str, Any]) -> str:
+    """The first differences, as `path: old -> new`, and how many more there are."""
+    found = list(_differences(before, after, ""))
+    shown = "; ".join(found[:MOST])
+    return shown + (f"; {len(found) - MOST} more" if len(found) > MOST else "")
+
+
+def _differences(before: Any, after: Any, path: str) -> Iterator[str]:
+    if before == after:
+        return
+    if isinstance(before, dict) and isinstance(after, dict):
+        for key in sorted({*before, *after}):
+            yield from _differences(before.get(key), after.get(key), f"{path}.{key}" if path else key)
+    elif _named(before) and _named(after):
+        old, new = ({item["name"]: item for item in items} for items in (before, after))
+        if [*old] != [*new] and {*old} == {*new}:
+            yield f"{path}: order changed"
+        for name in dict.fromkeys([*old, *new]):
+            yield from _differences(old.get(name), new.get(name), f"{path}[{name}]")
+    else:
+        yield f"{_short(path)}: {_value(before)} -> {_value(after)}"
+
+
+def _named(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(item, dict) and "name" in item for item in value)
+
+
+def _short(path: str) -> str:
+    """Where people look: from the containers on; the way there is the same for every role."""
+    for anchor in ("containers[", "initContainers["):
+        if anchor in path:
+            return path[path.index(anchor) :]
+    return path
+
+
+def _value(value: Any) -> str:
+    text = "nothing" if value is None else str(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

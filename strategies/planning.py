@@ -1,0 +1,143 @@
+"""What an attempt will do: which roles change, in which stages, and which steps have nothing to do.
+
+Only roles whose template changes are rolled, and a new version of omeflow rolls nothing: a role changes only if the
+present code renders the recorded inputs and the new inputs differently (design rule 11).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from omeflow.api.errors import Terminal
+from omeflow.api.rollouts import RolloutPlan
+from omeflow.components.inputs import Inputs
+from omeflow.rollout.differences import describe
+from omeflow.rollout.planner import RoleChange, plan_stages
+from strategies.contract import Desired, DesiredRole, Live, Manifest, RoleVersion, Strategy
+from strategies.history import History, address
+
+Render = Callable[[Inputs], Desired]
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """The plan for the record, and which of the steps beside the workload have something to do."""
+
+    plan: RolloutPlan
+    rbac: bool
+    autoscalers: bool
+    exposure: bool
+    skipped: dict[str, str]
+
+
+def plan_attempt(
+    *,
+    attempt: int,
+    service: str,
+    strategy: Strategy,
+    desired: Desired,
+    live: Live,
+    history: History,
+    render: Render,
+    forced: bool,
+) -> Planned:
+    """Compare what is wanted with what serves.
+
+    Args:
+        attempt: number of the attempt being planned.
+        render: the present renderer, for recorded inputs; may raise Terminal.
+        forced: a repair or replay: every step is done again, whatever the records say.
+    """
+    serving = history.serving(strategy.served_attempts(live))
+    states = strategy.role_states(service, live)
+    changes, pending, told = [], {}, []
+    for role, wanted in desired.roles.items():
+        version = serving.get(role)
+        before = _by_present_code(role, version, history, render)
+        changed = before is None or before.digest != wanted.digest
+        converged = version is not None and role in states and states[role].done_at(version.attempt)
+        changes.append(RoleChange(role, serves=version is not None, changed=changed, converged=converged))
+        if changed and before is not None:
+            told.append(f"{role}: {describe(before.body, wanted.body)}")
+        elif version is not None and version.desired.digest != wanted.digest:
+            pending[role] = f"this version of omeflow renders {role} differently; it goes out with the next change"
+    changed_roles = [change.role for change in changes if change.changed]
+    removed = [role for role in serving if role not in desired.roles]
+    plan = RolloutPlan(
+        stages=plan_stages(changes),
+        changed_roles=changed_roles,
+        removed_roles=removed,
+        serving={role: version.attempt for role, version in serving.items()},
+        pending=pending,
+        prune=_unwanted(desired, history),
+        summary=_summary(changes, told, removed, pending),
+    )
+    return _with_steps(plan, desired, history, forced=forced or attempt == 1)
+
+
+def mixture(
+    plan: RolloutPlan, attempt: int, desired: Desired, history: History, *, stage: int
+) -> dict[str, RoleVersion]:
+    """The version of every role once stage `stage` is applied: wanted up to there, behind it as it serves now."""
+    reached = {role for earlier in plan.stages[: stage + 1] for role in earlier.roles}
+    versions = history.serving(plan.serving)
+    for role, wanted in desired.roles.items():
+        if role in plan.changed_roles and role in reached:
+            versions[role] = RoleVersion(attempt, wanted)
+    return {role: versions[role] for role in dict.fromkeys([*desired.roles, *versions]) if role in versions}
+
+
+def expected_attempts(plan: RolloutPlan, attempt: int, roles: list[str]) -> dict[str, int]:
+    """The attempt whose template each of these roles must have for its stage to be done."""
+    return {role: attempt if role in plan.changed_roles else plan.serving[role] for role in roles}
+
+
+def _by_present_code(role: str, version: RoleVersion | None, history: History, render: Render) -> DesiredRole | None:
+    """What serves, rendered anew from its recorded inputs; as recorded, if the present code refuses those."""
+    if version is None:
+        return None
+    inputs = history.inputs(version.attempt)
+    if inputs is None:
+        return version.desired
+    try:
+        return render(inputs).roles.get(role, version.desired)
+    except Terminal:
+        return version.desired
+
+
+def _unwanted(desired: Desired, history: History) -> list[dict[str, str]]:
+    wanted = {address(manifest) for manifest in desired.shared}
+    made = {address(manifest): manifest for former in history.since_converged() for manifest in former.desired.shared}
+    return [
+        {"apiVersion": version, "kind": kind, "name": name}
+        for version, kind, name in made
+        if (version, kind, name) not in wanted
+    ]
+
+
+def _with_steps(plan: RolloutPlan, desired: Desired, history: History, *, forced: bool) -> Planned:
+    parts: Mapping[str, Callable[[Desired], list[Manifest]]] = {
+        "rbac": lambda objects: objects.rbac,
+        "autoscalers": lambda objects: objects.autoscalers,
+        "exposure": lambda objects: objects.exposure,
+    }
+    needed, skipped = {}, {}
+    former = list(history.since_converged())
+    for name, part in parts.items():
+        wanted = part(desired)
+        same = bool(former) and all(part(attempt.desired) == wanted for attempt in former)
+        needed[name] = bool(wanted) and (forced or not same)
+        if not needed[name]:
+            skipped[f"apply-{name}"] = "nothing has changed" if wanted else "the service has no such objects"
+    if not plan.prune and not plan.removed_roles:
+        skipped["prune"] = "nothing is to be removed"
+    return Planned(plan, **needed, skipped=skipped)
+
+
+def _summary(changes: list[RoleChange], told: list[str], removed: list[str], pending: Mapping[str, str]) -> str:
+    if changes and not any(change.serves for change in changes):
+        return f"create {', '.join(change.role for change in changes)}"
+    parts = list(told)
+    parts += [f"{change.role}: new role" for change in changes if not change.serves]
+    parts += [f"{role}: removed" for role in removed]
+    parts += list(pending.values())
+    return "; ".join(parts) or "no role's template changes"

@@ -1,0 +1,51 @@
+"""How a workflow calls a step: typed, with the time-outs that make a killed worker cost seconds.
+
+The kind of an error decides whether and when it is tried again (design rule 9); activities say so themselves, so the
+policy here only paces what is left: 0.5 s at first, 15 s at most, for as long as it takes.
+"""
+
+from datetime import timedelta
+from typing import TypeVar
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ActivityError, ApplicationError
+
+from omeflow.api.steps import Message, Step
+
+Request = TypeVar("Request", bound=Message)
+Result = TypeVar("Result", bound=Message)
+
+RETRY = RetryPolicy(initial_interval=timedelta(seconds=0.5), maximum_interval=timedelta(seconds=15))
+HEARTBEAT = timedelta(seconds=5)
+SUMMARY = 200
+"""Characters of a summary: it has to fit 400 bytes, whatever script a name is written in."""
+
+
+async def step(which: Step[Request, Result], request: Request, *, summary: str) -> Result:
+    """Run a step. `summary` is its line in the UI.
+
+    Raises:
+        ActivityError: the step failed for good; `refusal` says why.
+    """
+    result: Result = await workflow.execute_activity(
+        which.name,
+        request,
+        result_type=which.result,
+        start_to_close_timeout=which.timeout,
+        heartbeat_timeout=HEARTBEAT,
+        retry_policy=RETRY,
+        summary=summary[:SUMMARY],
+    )
+    return result
+
+
+def refusal(error: ActivityError) -> ApplicationError:
+    """Why a step failed for good, as the failure of the run.
+
+    Raises:
+        ActivityError: the error itself, if it is none of ours (a cancellation, a time-out).
+    """
+    if isinstance(error.cause, ApplicationError):
+        return ApplicationError(error.cause.message, type=error.cause.type, non_retryable=True)
+    raise error

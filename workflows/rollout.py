@@ -1,0 +1,263 @@
+"""InferenceServiceRollout: one InferenceService change, carried out role by role (design section 3).
+
+The watcher starts or signals this workflow; handlers only record, `run` does all the work. A change that arrives
+meanwhile never starts a second run: the write in hand is finished, waits end, and the run plans again from what serves.
+"""
+
+from datetime import datetime, timedelta
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError
+
+with workflow.unsafe.imports_passed_through():
+    from omeflow.api import steps
+    from omeflow.api.steps import Change, Gone, RoleNumbers, RolesMoved, Rollout, RunState, Stage, StageState
+    from workflows import story
+    from workflows.calls import refusal, step
+
+FIRST_POLL = timedelta(seconds=30)
+LONGEST_POLL = timedelta(minutes=10)
+MOST_EVENTS = 2_000
+MOST_SIGNALS = 1_000
+
+
+@workflow.defn(name=steps.WORKFLOW)
+class InferenceServiceRollout:
+    @workflow.init
+    def __init__(self, state: RunState) -> None:
+        self._state = state
+        self._change = state.pending
+        self._taken = state.rollout.change if state.rollout else None
+        self._gone = False
+        self._moved = False
+        self._signals = 0
+        self._roles: dict[str, RoleNumbers] = {}
+
+    @workflow.signal(name=steps.CHANGED, description="The service, or something it depends on, has changed")
+    def changed(self, change: Change) -> None:
+        self._signals += 1
+        known = self._change or self._taken
+        if known is None or (known.uid, known.fingerprint) != (change.uid, change.fingerprint) or change.forced:
+            self._change = change
+            self._gone = self._gone and change.uid == self._state.uid
+
+    @workflow.signal(name=steps.ROLES_MOVED, description="Pods or workloads of the service have moved")
+    def roles_moved(self, moved: RolesMoved) -> None:
+        self._signals += 1
+        self._roles.update({numbers.role: numbers for numbers in moved.roles})
+        self._moved = True
+        self._show()
+
+    @workflow.signal(name=steps.GONE, description="The service has been deleted")
+    def gone(self, gone: Gone) -> None:
+        self._signals += 1
+        newer = self._change is not None and self._change.uid != gone.uid
+        self._gone = not newer and self._state.uid in ("", gone.uid)
+
+    @workflow.run
+    async def run(self, state: RunState) -> str:
+        """Take up changes until the last one has converged, failed, or lost its service; returns how it ended."""
+        await workflow.wait_condition(lambda: self._change is not None or self._gone or state.rollout is not None)
+        ended = ""
+        while not self._gone:
+            if self._change is not None:
+                ended = await self._take_up(self._take())
+            if self._rollout is not None and not self._interrupted:
+                ended = await self._carry_out(self._rollout)
+            if self._change is None and not self._gone and self._rollout is None:
+                return ended
+        self._tell(story.phase("Gone"))
+        return "the InferenceService is gone; its objects go with it"
+
+    # ── taking up a change ──────────────────────────────────────────────────────────────────────────────────────────
+
+    def _take(self) -> Change:
+        assert self._change is not None
+        self._taken, self._change = self._change, None
+        self._state.uid = self._taken.uid
+        self._state.replans += 1
+        return self._taken
+
+    async def _take_up(self, change: Change) -> str:
+        """Plan the change as a new attempt. One that cannot be planned is recorded as failed; what is in hand goes on."""
+        if self._rollout and self._rollout.attempt.uid != change.uid:
+            self._rollout = None
+        in_hand = self._rollout
+        key = f"{workflow.info().first_execution_run_id}/{self._state.replans}"
+        request = steps.SelectRequest(change=change, key=key, in_hand=in_hand.attempt.number if in_hand else 0)
+        attempt = steps.Attempt(namespace=change.namespace, service=change.name, uid=change.uid, key=key)
+        try:
+            chosen = await step(
+                steps.SELECT_STRATEGY, request, summary=f"generation {change.generation}: {change.cause}"
+            )
+            if chosen.up_to_date:
+                return "nothing to do: the last attempt had the same inputs"
+            attempt = chosen.attempt
+            self._tell(story.taken_up(change, chosen))
+            plan = await step(
+                steps.BUILD_CONFIGS,
+                steps.BuildRequest(attempt=attempt),
+                summary=f"attempt {attempt.number}: plan stages",
+            )
+        except ActivityError as error:
+            return await self._refuse(change, attempt, error, in_hand)
+        if in_hand:
+            await self._close(in_hand, "Superseded", f"superseded by attempt {attempt.number}")
+        self._rollout = Rollout(attempt=attempt, change=change, strategy=chosen.strategy, plan=plan)
+        self._show()
+        return ""
+
+    async def _refuse(
+        self, change: Change, attempt: steps.Attempt, error: ActivityError, in_hand: Rollout | None
+    ) -> str:
+        failure = refusal(error)
+        if failure.type == steps.SERVICE_GONE:
+            return self._lose_service(failure)
+        await self._close(Rollout(attempt=attempt, change=change), "Failed", failure.message, reason=failure.type or "")
+        if in_hand or self._change:
+            return failure.message
+        raise failure
+
+    # ── carrying an attempt out ─────────────────────────────────────────────────────────────────────────────────────
+
+    async def _carry_out(self, rollout: Rollout) -> str:
+        """The story of a rollout. Ends early, with the attempt in hand, when something newer is to be taken up."""
+        try:
+            if not rollout.prepared and rollout.plan.rbac:
+                await self._do(steps.APPLY_RBAC, rollout, "ServiceAccount, Role and RoleBinding of the router")
+            for index in range(rollout.next_stage, len(rollout.plan.stages)):
+                if self._interrupted or not await self._stage(rollout, index):
+                    return ""
+            if not rollout.prepared:
+                await self._prepare(rollout)
+            if self._interrupted:
+                return ""
+            if rollout.plan.prune:
+                await self._do(steps.PRUNE, rollout, "remove what is wanted no more")
+        except ActivityError as error:
+            return await self._fail(rollout, refusal(error))
+        self._rollout = None
+        return await self._close(rollout, "Succeeded", rollout.plan.summary)
+
+    async def _stage(self, rollout: Rollout, index: int) -> bool:
+        """Apply a stage and wait for it. False: interrupted."""
+        stage = rollout.plan.stages[index]
+        if not rollout.stage_applied:
+            rollout.deadline = (workflow.now() + timedelta(seconds=stage.deadline_seconds)).isoformat()
+            request = steps.StageRequest(attempt=rollout.attempt, stage=stage, index=index, deadline=rollout.deadline)
+            await step(steps.APPLY_WORKLOAD, request, summary=f"{stage.name}: {stage.reason}")
+            rollout.stage_applied = True
+        if not rollout.prepared:
+            await self._prepare(rollout)
+        if not await self._await(rollout, stage, index):
+            return False
+        rollout.next_stage, rollout.stage_applied, rollout.blocked = index + 1, False, False
+        return True
+
+    async def _prepare(self, rollout: Rollout) -> None:
+        """Autoscalers and exposure, before any wait: a router may need the engine's Service to become ready."""
+        if rollout.plan.autoscalers:
+            await self._do(steps.APPLY_AUTOSCALERS, rollout, "one HorizontalPodAutoscaler per role")
+        if rollout.plan.exposure:
+            await self._do(steps.APPLY_EXPOSURE, rollout, "Services")
+        rollout.prepared = True
+
+    async def _await(self, rollout: Rollout, stage: Stage, index: int) -> bool:
+        """Wait until the stage is done. Signals wake it, a timer is the fallback; False: interrupted."""
+        poll = FIRST_POLL
+        while True:
+            self._moved = False
+            state = await self._read(rollout, stage, index)
+            if state.done:
+                return True
+            if not self._moved:
+                self._roles.update({numbers.role: numbers for numbers in state.roles})
+            self._show()
+            await self._continue_as_new_if_long()
+            until_deadline = datetime.fromisoformat(rollout.deadline) - workflow.now()
+            timeout = poll if rollout.blocked else min(poll, max(until_deadline, timedelta(seconds=0.1)))
+            try:
+                await workflow.wait_condition(
+                    lambda: self._interrupted or self._worth_a_look(stage),
+                    timeout=timeout,
+                    timeout_summary=f"{stage.name}: {state.waits_for}"[:200],
+                )
+            except TimeoutError:
+                poll = min(poll * 2, LONGEST_POLL)
+            if self._interrupted:
+                return False
+
+    async def _read(self, rollout: Rollout, stage: Stage, index: int) -> StageState:
+        passed = not rollout.blocked and workflow.now() >= datetime.fromisoformat(rollout.deadline)
+        request = steps.AwaitRequest(
+            attempt=rollout.attempt, stage=stage, index=index, deadline=rollout.deadline, passed=passed
+        )
+        state = await step(steps.AWAIT_ROLLOUT, request, summary=f"{stage.name}: {', '.join(stage.roles)}")
+        if passed and not state.done and not self._gone:
+            rollout.blocked = True
+            self._tell(story.phase("Blocked"))
+            self._continue_as_new()
+        return state
+
+    def _worth_a_look(self, stage: Stage) -> bool:
+        """The watcher says that all roles of the stage are done; whether they are is for await-rollout to say."""
+        told = [self._roles.get(role) for role in stage.roles]
+        return self._moved and all(numbers is not None and numbers.done for numbers in told)
+
+    async def _fail(self, rollout: Rollout, failure: ApplicationError) -> str:
+        if failure.type == steps.SERVICE_GONE:
+            return self._lose_service(failure)
+        self._rollout = None
+        await self._close(rollout, "Failed", failure.message, reason=failure.type or "")
+        if self._change:
+            return failure.message
+        raise failure
+
+    def _lose_service(self, failure: ApplicationError) -> str:
+        """The service went away under a step; a pending change can only be of its successor."""
+        self._rollout = None
+        self._gone = self._change is None
+        return failure.message
+
+    async def _close(self, rollout: Rollout, phase: str, message: str, *, reason: str = "") -> str:
+        request = steps.CloseRequest(
+            change=rollout.change, attempt=rollout.attempt, phase=phase, reason=reason, message=message
+        )
+        closed = await step(steps.CLOSE_ATTEMPT, request, summary=f"{phase}: {message}"[:200])
+        self._tell(story.phase(phase))
+        workflow.set_current_details(story.closed(phase, message))
+        return closed.summary
+
+    async def _do(self, which: steps.Step[steps.StepRequest, steps.Applied], rollout: Rollout, summary: str) -> None:
+        await step(which, steps.StepRequest(attempt=rollout.attempt), summary=summary)
+
+    # ── what the run is, between tasks ──────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def _rollout(self) -> Rollout | None:
+        return self._state.rollout
+
+    @_rollout.setter
+    def _rollout(self, rollout: Rollout | None) -> None:
+        self._state.rollout = rollout
+        self._roles.clear()
+
+    @property
+    def _interrupted(self) -> bool:
+        return self._gone or self._change is not None
+
+    async def _continue_as_new_if_long(self) -> None:
+        long = workflow.info().get_current_history_length() >= MOST_EVENTS or self._signals >= MOST_SIGNALS
+        if long and not self._gone:
+            await workflow.wait_condition(workflow.all_handlers_finished)
+            self._continue_as_new()
+
+    def _continue_as_new(self) -> None:
+        workflow.continue_as_new(self._state.model_copy(update={"pending": self._change}))
+
+    def _tell(self, updates: story.Updates) -> None:
+        workflow.upsert_search_attributes(updates)
+
+    def _show(self) -> None:
+        if self._rollout:
+            workflow.set_current_details(story.details(self._rollout, self._roles))

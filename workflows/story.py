@@ -1,0 +1,81 @@
+"""What people read of a run in the Temporal UI: details in Markdown, and search attributes.
+
+Search attributes change on transitions only, because each change is an event and a write of the visibility store.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
+
+from omeflow.api.steps import Change, RoleNumbers, Rollout, Selection
+
+NAMESPACE = SearchAttributeKey.for_keyword("IsvcNamespace")
+SERVICE = SearchAttributeKey.for_keyword("IsvcName")
+STRATEGY = SearchAttributeKey.for_keyword("IsvcStrategy")
+PHASE = SearchAttributeKey.for_keyword("IsvcPhase")
+GENERATION = SearchAttributeKey.for_int("IsvcGeneration")
+ATTEMPT = SearchAttributeKey.for_int("IsvcAttempt")
+ALL: tuple[SearchAttributeKey[str] | SearchAttributeKey[int], ...] = (
+    NAMESPACE,
+    SERVICE,
+    STRATEGY,
+    PHASE,
+    GENERATION,
+    ATTEMPT,
+)
+
+Updates = Sequence[SearchAttributeUpdate]  # type: ignore[type-arg]
+
+
+def taken_up(change: Change, chosen: Selection) -> Updates:
+    return [
+        STRATEGY.value_set(chosen.strategy),
+        PHASE.value_set("Progressing"),
+        GENERATION.value_set(change.generation),
+        ATTEMPT.value_set(chosen.attempt.number),
+    ]
+
+
+def phase(name: str) -> Updates:
+    return [PHASE.value_set(name)]
+
+
+def closed(name: str, message: str) -> str:
+    return f"**{name}**: {message}"
+
+
+def details(rollout: Rollout, roles: Mapping[str, RoleNumbers]) -> str:
+    """The attempt as Markdown: what it does, the stage it is in, a table of roles, what it waits for and until when."""
+    change, plan = rollout.change, rollout.plan
+    lines = [
+        f"### {change.namespace}/{change.name}: attempt {rollout.attempt.number}",
+        f"{change.cause} of generation {change.generation}{f', {change.detail}' if change.detail else ''}"
+        f" · strategy {rollout.strategy}",
+        "",
+        plan.summary,
+        "",
+        *_stages(rollout),
+    ]
+    if roles:
+        lines += ["", "| role | updated | ready | wanted | old | waits for |", "| --- | --- | --- | --- | --- | --- |"]
+        lines += [
+            f"| {r.role} | {r.updated} | {r.ready} | {r.desired} | {r.old} | {r.waits_for or 'done'} |"
+            for r in roles.values()
+        ]
+    lines += [f"- {name}: skipped, {why}" for name, why in plan.skipped.items()]
+    return "\n".join(lines)
+
+
+def _stages(rollout: Rollout) -> list[str]:
+    lines = []
+    for index, stage in enumerate(rollout.plan.stages):
+        if index < rollout.next_stage:
+            mark = "done"
+        elif index > rollout.next_stage or not rollout.stage_applied:
+            mark = "to come"
+        elif rollout.blocked:
+            mark = f"**blocked**: the deadline {rollout.deadline} has passed; edit the service to go on"
+        else:
+            mark = f"**waits** until {rollout.deadline}"
+        lines.append(f"{index + 1}. {stage.name} ({stage.reason}): {mark}")
+    return lines
