@@ -1,0 +1,61 @@
+"""Which annotations of a service mean something, and to whom (ome.md 1.8, design rule 6).
+
+OME copies every annotation of a service into its pod templates, so that the edit of a tool's annotation restarts all
+pods (ome.md 16.21). omeflow tells them apart, and this is the one place that does.
+"""
+
+CATEGORY = "models.ome.io/category"
+DECRYPTION_KEY = "ome.io/base-model-decryption-key-name"
+DECRYPTION_SECRET = "ome.io/base-model-decryption-secret-name"
+MODEL_ANNOTATIONS = (CATEGORY, DECRYPTION_KEY, DECRYPTION_SECRET)
+"""The annotations of a model that decide the outcome; of a runtime none does."""
+
+BASE_MODEL_NAME = "ome.io/base-model-name"
+BASE_MODEL_VENDOR = "ome.io/base-model-vendor"
+BASE_MODEL_FORMAT = "ome.io/base-model-format"
+BASE_MODEL_FORMAT_VERSION = "ome.io/base-model-format-version"
+SERVING_RUNTIME = "ome.io/serving-runtime"
+INJECT_MODEL_INIT = "ome.io/inject-model-init"
+INJECT_FINE_TUNED_ADAPTER = "ome.io/inject-fine-tuned-adapter"
+ACCELERATOR_CLASS = "ome.io/accelerator-class"
+METRICS = "ome.io/metrics"
+VOLCANO_QUEUE = "ome.io/volcano-queue"
+DEDICATED_AI_CLUSTER = "ome.io/dedicated-ai-cluster"
+KUEUE_ENABLED = "kueue-enabled"
+VOLCANO = "volcano"
+KEDA_PREFIX = "autoscaling.keda.sh/"
+
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+_STAY_ON_THE_SERVICE = frozenset(
+    {
+        "autoscaling.knative.dev/min-scale",
+        "autoscaling.knative.dev/max-scale",
+        "internal.ome.io/storage-initializer-sourceuri",
+        LAST_APPLIED,
+    }
+)
+_READ_BY_OME = frozenset({KUEUE_ENABLED, VOLCANO})
+_DOMAINS_READ_BY_OME = frozenset(
+    {"ome.io", "autoscaling.keda.sh", "serving.knative.dev", "serving.knative.openshift.io"}
+)
+
+
+def reaches_pods_at_once(key: str) -> bool:
+    """Whether OME or one of its webhooks acts on the annotation: a change is a template change."""
+    domain, slash, _ = key.rpartition("/")
+    if not slash:
+        return key in _READ_BY_OME
+    return key not in _STAY_ON_THE_SERVICE and (domain in _DOMAINS_READ_BY_OME or domain.endswith(".ome.io"))
+
+
+def acts_on_annotation(key: str) -> bool:
+    """Whether a change of the service's annotation starts a run: OME's keys and omeflow's own.
+
+    Any other annotation rides along with the next real change.
+    """
+    return reaches_pods_at_once(key) or key.startswith("omeflow.io/")
+
+
+def propagated(annotations: dict[str, str]) -> dict[str, str]:
+    """The annotations of a service that its components carry (ome.md 8.4, step 1)."""
+    return {key: value for key, value in annotations.items() if key not in _STAY_ON_THE_SERVICE}

@@ -1,0 +1,155 @@
+"""What a service may not say: the rules of OME's validating webhook, done in memory (ome.md 15.2, design rule 13),
+and what omeflow does not support yet.
+
+Messages name the field and the remedy; the caller puts the service's name in front.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+from omeflow.api.errors import Invalid
+from omeflow.api.names import AUTOSCALER_CLASS, DECODER, ENGINE, ROLES, TARGET_UTILIZATION
+from omeflow.components.annotations import KEDA_PREFIX, METRICS
+from omeflow.components.inputs import ServiceValues
+
+Json = dict[str, Any]
+
+_NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
+_LONGEST_NAME = 63
+_OPERATORS = ("GreaterThan", "GreaterThanOrEqual", "LessThan", "LessThanOrEqual")
+_SCALE_METRICS = ("cpu", "memory", "concurrency", "rps")
+_AUTH_MODES = ("basic", "tls", "bearer", "custom")
+_PREDICTOR_IN_USE = frozenset(
+    {"model", "minReplicas", "maxReplicas", "serviceAccountName", "containers", "volumes", "nodeSelector"}
+    | {"tolerations", "affinity", "workerSpec"}
+)
+
+
+def validate(service: ServiceValues) -> None:
+    """Check what can be judged from the service alone.
+
+    Raises:
+        Invalid: the first rule that it breaks, in the order of ome.md 15.2.
+    """
+    for problem in _problems(service):
+        raise Invalid(problem)
+
+
+def _problems(service: ServiceValues) -> Iterator[str]:
+    yield from _name(service)
+    yield from _autoscaler(service)
+    yield from _utilization(service)
+    yield from _components(service.spec)
+    yield from _scale_metrics(service.spec)
+    yield from _not_supported_yet(service.spec)
+
+
+def _name(service: ServiceValues) -> Iterator[str]:
+    if not _NAME.fullmatch(service.name):
+        yield (
+            f'metadata.name "{service.name}" must match {_NAME.pattern}: '
+            "use lower-case letters, digits and dashes, a letter first"
+        )
+    if len(service.name) > _LONGEST_NAME:
+        yield (
+            f"metadata.name has {len(service.name)} characters, and pods carry it as a label, "
+            f"of at most {_LONGEST_NAME}: choose a shorter one"
+        )
+
+
+def _autoscaler(service: ServiceValues) -> Iterator[str]:
+    match service.annotations.get(AUTOSCALER_CLASS):
+        case None | "external":
+            return
+        case "hpa":
+            metric = service.annotations.get(METRICS)
+            if metric not in (None, "cpu", "memory"):
+                yield f'annotation {METRICS} is "{metric}": use cpu or memory'
+        case "keda":
+            yield from _keda(service)
+        case other:
+            yield f'annotation {AUTOSCALER_CLASS} is "{other}": use hpa, keda or external'
+
+
+def _keda(service: ServiceValues) -> Iterator[str]:
+    config = service.spec.get("kedaConfig") or {}
+    given = {f"annotation {key}": value for key, value in service.annotations.items() if key.startswith(KEDA_PREFIX)}
+    for field, operator in (
+        ("spec.kedaConfig.scalingOperator", config.get("scalingOperator")),
+        (place := f"annotation {KEDA_PREFIX}operator", given.get(place)),
+    ):
+        if operator and operator not in _OPERATORS:
+            yield f'{field} is "{operator}": use one of {", ".join(_OPERATORS)}'
+    for field, threshold in (
+        ("spec.kedaConfig.scalingThreshold", config.get("scalingThreshold")),
+        (place := f"annotation {KEDA_PREFIX}threshold", given.get(place)),
+    ):
+        if threshold and not _is_number(threshold):
+            yield f'{field} is "{threshold}": it must be a number'
+    for field, address in (
+        ("spec.kedaConfig.promServerAddress", config.get("promServerAddress")),
+        (place := f"annotation {KEDA_PREFIX}prometheus.serverAddress", given.get(place)),
+    ):
+        if address and not _is_web_address(address):
+            yield f'{field} is "{address}": it must be a URL with http or https and a host'
+    for mode in re.split(r"\s*,\s*", config.get("authModes") or ""):
+        if mode and mode not in _AUTH_MODES:
+            yield f'spec.kedaConfig.authModes has "{mode}": use of {", ".join(_AUTH_MODES)}'
+
+
+def _utilization(service: ServiceValues) -> Iterator[str]:
+    target = service.annotations.get(TARGET_UTILIZATION)
+    if target is not None and not (re.fullmatch(r"\+?[0-9]+", target) and 1 <= int(target) <= 100):
+        yield f'annotation {TARGET_UTILIZATION} is "{target}": it must be an integer from 1 to 100'
+
+
+def _components(spec: Json) -> Iterator[str]:
+    if spec.get(ENGINE) is not None:
+        return
+    if any((spec.get("predictor") or {}).get(field) for field in _PREDICTOR_IN_USE):
+        yield "spec.predictor is not supported yet: move it to spec.engine"
+    if spec.get(DECODER) is not None:
+        yield "spec.decoder is set without spec.engine: set spec.engine, or remove spec.decoder"
+    yield "spec.engine is not set: set it, {} is enough to take everything from the runtime"
+
+
+def _scale_metrics(spec: Json) -> Iterator[str]:
+    """The full CRD has them as an enumeration, the minimal one accepts anything (ome.md 1.1)."""
+    for role in ROLES:
+        metric = (spec.get(role) or {}).get("scaleMetric")
+        if metric and metric not in _SCALE_METRICS:
+            yield f'spec.{role}.scaleMetric is "{metric}": use one of {", ".join(_SCALE_METRICS)}'
+
+
+def _not_supported_yet(spec: Json) -> Iterator[str]:
+    if (spec.get("model") or {}).get("fineTunedWeights"):
+        yield "spec.model.fineTunedWeights is set, which is not supported yet: remove it to serve the base model"
+    if spec.get("acceleratorSelector"):
+        yield (
+            "spec.acceleratorSelector is set, which is not supported yet: remove it, "
+            "and set resources and nodeSelector of the components instead"
+        )
+    for role in (ENGINE, DECODER):
+        if (spec.get(role) or {}).get("acceleratorOverride"):
+            yield (
+                f"spec.{role}.acceleratorOverride is set, which is not supported yet: remove it, "
+                f"and set resources and nodeSelector in spec.{role} instead"
+            )
+
+
+def _is_number(text: Any) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_web_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.netloc)
