@@ -14,7 +14,7 @@ import orjson
 
 from omeflow.local import modules
 from omeflow.local.progress import Progress, Step, step
-from omeflow.local.releases import ETCD, KWOK, Release
+from omeflow.local.releases import ETCD, KWOK, Release, Unobtainable
 
 OUTPUT_TAIL = 15
 """Lines of the compiler's output that go into an error."""
