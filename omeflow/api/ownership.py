@@ -11,8 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import orjson
 
-from omeflow.kube.request import Object
-
+Object: TypeAlias = dict[str, Any]
 Fields: TypeAlias = dict[str, Any]
 
 

@@ -120,6 +120,7 @@ async def configure(*, kubeconfig: Path | None = None, context: str | None = Non
                 loader = await load_kube_config(
                     config_file=source, context=context, client_configuration=configuration, persist_config=False
                 )
+            _check_plugin(loader, configuration)
             configuration.refresh_api_key_hook = _KubeconfigCredentials(loader, configuration)
             return configuration
         if os.environ.get("KUBERNETES_SERVICE_HOST"):
@@ -127,7 +128,7 @@ async def configure(*, kubeconfig: Path | None = None, context: str | None = Non
             return configuration
     except _UNREADABLE as error:
         where = source or "the pod's ServiceAccount"
-        raise Terminal(f"cannot connect with {where}: {error or type(error).__name__}") from error
+        raise Terminal(f"cannot connect with {where}: {str(error) or type(error).__name__}") from error
     raise Terminal(
         f"no cluster: neither $KUBECONFIG nor {DEFAULT_KUBECONFIG} names one, and this is no pod; "
         "set KUBECONFIG or pass --kubeconfig"
@@ -171,6 +172,13 @@ def _kubeconfig_source(kubeconfig: Path | None) -> str | None:
         return named
     default = DEFAULT_KUBECONFIG.expanduser()
     return str(default) if default.is_file() else None
+
+
+def _check_plugin(loader: Any, configuration: Any) -> None:
+    """Refuse to go on without credentials where a plugin should have given some: the loader only logs its failure."""
+    user = loader._user
+    if user is not None and "exec" in user and not (configuration.api_key or configuration.cert_file):
+        raise Terminal(f"credential plugin {user['exec']['command']} gave no credentials; run it by hand to see why")
 
 
 def _stamp(path: str | None) -> tuple[str, int] | None:

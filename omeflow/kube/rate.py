@@ -16,6 +16,10 @@ LONGEST_PAUSE = 60.0
 """Seconds. A server (or a proxy on the way) that asks for more is asked again after this."""
 
 
+_ROUNDING = 1e-9
+"""Tokens. Less than that is an error of arithmetic, not a reason to wait."""
+
+
 class TokenBucket:
     """A bucket of `burst` requests that fills with `qps` per second. Pure."""
 
@@ -31,7 +35,8 @@ class TokenBucket:
         """Seconds until a request may go; 0 if it may go now."""
         self._fill(now)
         pause = max(0.0, self._since - now)
-        return pause + max(0.0, 1.0 - self._tokens) / self._qps
+        missing = 1.0 - self._tokens
+        return pause + (missing / self._qps if missing > _ROUNDING else 0.0)
 
     def take(self) -> None:
         self._tokens -= 1.0

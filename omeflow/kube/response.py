@@ -74,9 +74,9 @@ def transport_errors(asked: Request) -> Iterator[None]:
     try:
         yield
     except TimeoutError as error:  # aiohttp's time-outs are subclasses
-        raise Unavailable(f"{asked}: no answer in time ({error or 'time-out'})") from error
+        raise Unavailable(f"{asked}: no answer in time ({str(error) or 'time-out'})") from error
     except (aiohttp.ClientError, OSError) as error:
-        raise Unavailable(f"{asked}: {error or type(error).__name__}") from error
+        raise Unavailable(f"{asked}: {str(error) or type(error).__name__}") from error
 
 
 def retry_after(header: str | None, *, now: datetime | None = None) -> float | None:
