@@ -1,0 +1,139 @@
+"""Status of an InferenceService: a function of the live roles and the attempt records, and nothing else.
+
+OME's shape (ome.md 1.1, 13.2), but true: Ready needs every role, a condition of a removed role goes away, and an error
+is told where people look. Only the watcher writes it, and only when it differs (design section 3).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from omeflow.api.names import DECODER, ENGINE, ROUTER
+from omeflow.api.rollouts import InferenceRollout, Phase
+from omeflow.rollout.roles import RoleState
+
+Json = dict[str, Any]
+
+ROLLED_OUT = "RolledOut"
+"""Condition: the last change has been carried out; its reason and message say what it waits for, or why it failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the status is made of.
+
+    Attributes:
+        generation: of the InferenceService, now.
+        fingerprint: of its inputs, now.
+        urls: by role, where the role is reachable in the cluster.
+        records: of this service, oldest first.
+    """
+
+    generation: int
+    fingerprint: str
+    records: Sequence[InferenceRollout]
+    roles: Mapping[str, RoleState]
+    urls: Mapping[str, str]
+
+
+def service_status(facts: Facts, *, before: Json, now: str) -> Json:
+    """The status to show.
+
+    Args:
+        before: the present status; transition times of conditions that stay come from it.
+        now: RFC 3339, for those that change.
+    """
+    last = facts.records[-1] if facts.records else None
+    if last is None:
+        return before
+    conditions = [_role_condition(state) for state in facts.roles.values()]
+    conditions += [_rolled_out(last), _ready(facts, last)]
+    former = {condition["type"]: condition for condition in before.get("conditions") or []}
+    status: Json = {
+        "observedGeneration": facts.generation if last.spec.fingerprint == facts.fingerprint else last.spec.generation,
+        "conditions": [_dated(c, former.get(c["type"]), now) for c in sorted(conditions, key=lambda c: str(c["type"]))],
+        "components": {role: _component(facts, state) for role, state in facts.roles.items()},
+        "modelStatus": _model_status(facts, last),
+    }
+    entry = next((facts.urls[role] for role in (ROUTER, DECODER, ENGINE) if role in facts.urls), None)
+    if entry and facts.roles:
+        status |= {"url": entry, "address": {"url": entry}}
+    return status
+
+
+def _role_condition(state: RoleState) -> Json:
+    kind = f"{state.role.capitalize()}Ready"
+    severity = {} if state.role == ENGINE else {"severity": "Info"}
+    if state.desired and state.ready >= state.desired:
+        return {"type": kind, "status": "True", **severity}
+    message = f"{state.ready} of {state.desired} available" + (f"; {state.waits_for}" if state.waits_for else "")
+    return {"type": kind, "status": "False", "reason": "NotAvailable", "message": message, **severity}
+
+
+def _rolled_out(last: InferenceRollout) -> Json:
+    status, number = last.status, last.spec.number
+    if status.phase is Phase.SUCCEEDED:
+        return {"type": ROLLED_OUT, "status": "True", "reason": "Converged", "message": f"attempt {number} converged"}
+    if status.phase is Phase.FAILED:
+        return {
+            "type": ROLLED_OUT,
+            "status": "False",
+            "reason": status.reason or "Failed",
+            "message": status.message or f"attempt {number} failed",
+        }
+    if status.wait:
+        until = f" (until {status.wait.deadline})" if status.wait.deadline else ""
+        reason = "Blocked" if status.phase is Phase.BLOCKED else "Progressing"
+        verdict = "False" if status.phase is Phase.BLOCKED else "Unknown"
+        message = f"attempt {number}, {status.wait.name}: {status.wait.reason}{until}"
+        return {"type": ROLLED_OUT, "status": verdict, "reason": reason, "message": message}
+    return {
+        "type": ROLLED_OUT,
+        "status": "Unknown",
+        "reason": "Planning",
+        "message": f"attempt {number} is being planned",
+    }
+
+
+def _ready(facts: Facts, last: InferenceRollout) -> Json:
+    """Every role available. Nothing there yet: the failure, if there is one, says more than the absence."""
+    waiting = [state for state in facts.roles.values() if not state.desired or state.ready < state.desired]
+    if facts.roles and not waiting:
+        return {"type": "Ready", "status": "True"}
+    if waiting:
+        names = ", ".join(f"{state.role} {state.ready} of {state.desired}" for state in waiting)
+        return {"type": "Ready", "status": "False", "reason": "RolesNotAvailable", "message": f"available: {names}"}
+    if last.status.phase is Phase.FAILED:
+        reason, message = last.status.reason or "Failed", last.status.message or ""
+        return {"type": "Ready", "status": "False", "reason": reason, "message": message}
+    return {"type": "Ready", "status": "Unknown", "reason": "Planning", "message": "nothing serves yet"}
+
+
+def _component(facts: Facts, state: RoleState) -> Json:
+    component: Json = {}
+    if state.revision:
+        component["latestCreatedRevision"] = state.revision
+        if state.attempt and not state.waits_for:
+            component["latestReadyRevision"] = state.revision
+    if state.role in facts.urls:
+        component["url"] = facts.urls[state.role]
+    return component
+
+
+def _model_status(facts: Facts, last: InferenceRollout) -> Json:
+    serving = facts.roles.get(ENGINE)
+    loaded = bool(serving and serving.desired and serving.ready >= serving.desired)
+    if last.status.phase is Phase.FAILED:
+        transition = "InvalidSpec"
+    else:
+        transition = "UpToDate" if loaded and last.status.phase is Phase.SUCCEEDED else "InProgress"
+    states = {
+        "activeModelState": "Loaded" if loaded else "Pending",
+        "targetModelState": "Loaded" if loaded else "Pending",
+    }
+    return {"transitionStatus": transition, "modelRevisionStates": states}
+
+
+def _dated(condition: Json, former: Json | None, now: str) -> Json:
+    kept = former is not None and former.get("status") == condition["status"] and "lastTransitionTime" in former
+    return {**condition, "lastTransitionTime": former["lastTransitionTime"] if kept and former else now}

@@ -1,0 +1,194 @@
+"""What the watcher knows of the cluster: one cache per kind, and for each object the services that it concerns.
+
+Objects are kept without what the watcher never reads, because there are many of them: a Pod is its labels, its
+conditions and its images.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from omeflow.api.kinds import (
+    BASE_MODEL,
+    CLUSTER_BASE_MODEL,
+    CLUSTER_SERVING_RUNTIME,
+    INFERENCE_ROLLOUT,
+    INFERENCE_SERVICE,
+    POD,
+    SERVING_RUNTIME,
+    Kind,
+)
+from omeflow.api.rollouts import InferenceRollout
+from omeflow.components.inputs import Inputs, resolve_inputs
+from omeflow.components.references import Reference, references
+from omeflow.kube.cache import ListWatch
+from omeflow.kube.client import Cluster
+from omeflow.kube.store import Change
+from strategies.contract import Live, Observed, Strategy
+from strategies.manager import StrategyManager
+from strategies.render import not_served
+from workers.watching.queue import Service
+
+Manifest = dict[str, Any]
+REFERRED = (BASE_MODEL, CLUSTER_BASE_MODEL, SERVING_RUNTIME, CLUSTER_SERVING_RUNTIME)
+
+
+class World:
+    """Caches of everything that decides about services, and of their children.
+
+    Args:
+        concerns: called with each service that a change concerns, and with the change's kind.
+    """
+
+    def __init__(self, cluster: Cluster, strategies: StrategyManager, *, concerns: Callable[[Service], None]) -> None:
+        self._strategies = strategies
+        self._concerns = concerns
+        self._caches: dict[Kind, ListWatch] = {}
+        self._cluster = cluster
+        self.services = self._watch(INFERENCE_SERVICE, keep=_without_managed_fields, tell=self._service_changed)
+        for kind in REFERRED:
+            self._watch(kind, keep=_without_managed_fields, tell=self._referred_changed(kind))
+        self.records = self._watch(INFERENCE_ROLLOUT, keep=_record, tell=self._child_changed("ome.io/inferenceservice"))
+        for entry in self._observed():
+            keep = _pod if entry.kind is POD else _without_managed_fields
+            self._watch(entry.kind, keep=keep, tell=self._child_changed(entry.label), label_selector=entry.label)
+        self._referring = self.services.by(references)
+        self._records_of = self.records.by(lambda record: [_key(record, record["spec"]["service"])])
+        self._children = {entry.kind: self._caches[entry.kind].by(_by_label(entry.label)) for entry in self._observed()}
+        self.deleted: dict[Service, str] = {}
+        """UID of services that have gone and whose runs have not been told yet."""
+
+    async def run(self) -> None:
+        """Keep all caches up to date, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for cache in self._caches.values():
+                group.create_task(cache.run(), name=f"watch {cache.kind}")
+
+    async def synced(self) -> None:
+        await asyncio.gather(*(cache.synced() for cache in self._caches.values()))
+
+    def liveness(self) -> dict[str, float]:
+        """Seconds since each watch last heard anything, by kind."""
+        return {cache.kind.name: cache.liveness for cache in self._caches.values()}
+
+    def served(self) -> dict[Kind, bool]:
+        return {kind: cache.served for kind, cache in self._caches.items()}
+
+    def service(self, service: Service) -> Manifest | None:
+        return self.services.get(service.namespace, service.name)
+
+    def strategy(self, manifest: Manifest) -> Strategy:
+        metadata = manifest["metadata"]
+        return self._strategies.select(metadata["name"], metadata.get("annotations") or {}).strategy
+
+    def inputs(self, manifest: Manifest) -> Inputs:
+        """What decides the service's outcome, without a request."""
+        found = {}
+        for reference in references(manifest):
+            if obj := self._caches[reference.kind].get(reference.namespace, reference.name):
+                found[reference] = obj
+        served = self.served()
+        return resolve_inputs(
+            manifest, found, not_served(self.strategy(manifest), lambda kind: served.get(kind, False))
+        )
+
+    def attempts(self, manifest: Manifest) -> list[InferenceRollout]:
+        """Records of this very service, oldest first; without inputs, objects and plan."""
+        metadata = manifest["metadata"]
+        found = [
+            InferenceRollout.model_validate(record)
+            for record in self._records_of.get(Service(metadata["namespace"], metadata["name"]))
+            if record["spec"]["serviceUID"] == metadata["uid"]
+        ]
+        return sorted(found, key=lambda record: record.spec.number)
+
+    def live(self, service: Service, strategy: Strategy) -> Live:
+        return Live({entry.kind: self._children[entry.kind].get(service) for entry in strategy.observed_kinds})
+
+    def all_services(self) -> list[Service]:
+        return [_key(manifest) for manifest in self.services.values()]
+
+    def _watch(
+        self,
+        kind: Kind,
+        *,
+        keep: Callable[[Manifest], Manifest],
+        tell: Callable[[Change], None],
+        label_selector: str | None = None,
+    ) -> ListWatch:
+        cache = ListWatch(self._cluster, kind, keep=keep, on_change=tell, label_selector=label_selector)
+        self._caches[kind] = cache
+        return cache
+
+    def _observed(self) -> Sequence[Observed]:
+        return list({entry.kind: entry for strategy in self._strategies for entry in strategy.observed_kinds}.values())
+
+    def _service_changed(self, change: Change) -> None:
+        service = _key(change.object)
+        if change.new is None:
+            self.deleted[service] = change.object["metadata"]["uid"]
+        self._concerns(service)
+
+    def _referred_changed(self, kind: Kind) -> Callable[[Change], None]:
+        def tell(change: Change) -> None:
+            metadata = change.object["metadata"]
+            reference = Reference(kind, metadata["name"], metadata.get("namespace") if kind.namespaced else None)
+            for manifest in self._referring.get(reference):
+                self._concerns(_key(manifest))
+
+        return tell
+
+    def _child_changed(self, label: str) -> Callable[[Change], None]:
+        def tell(change: Change) -> None:
+            for service in _by_label(label)(change.object):
+                self._concerns(service)
+
+        return tell
+
+
+def _key(manifest: Manifest, name: str | None = None) -> Service:
+    return Service(manifest["metadata"]["namespace"], name or manifest["metadata"]["name"])
+
+
+def _by_label(label: str) -> Callable[[Manifest], list[Service]]:
+    def keys(manifest: Manifest) -> list[Service]:
+        name = (manifest["metadata"].get("labels") or {}).get(label)
+        return [_key(manifest, name)] if name else []
+
+    return keys
+
+
+def _without_managed_fields(manifest: Manifest) -> Manifest:
+    metadata = {key: value for key, value in manifest["metadata"].items() if key not in ("managedFields",)}
+    return {**manifest, "metadata": metadata}
+
+
+def _record(manifest: Manifest) -> Manifest:
+    """A record without its large parts: inputs, objects, plan."""
+    kept = _without_managed_fields(manifest)
+    large = ("inputs", "objects", "plan", "choices")
+    return {**kept, "spec": {key: value for key, value in manifest["spec"].items() if key not in large}}
+
+
+def _pod(manifest: Manifest) -> Manifest:
+    status = manifest.get("status") or {}
+    metadata = {
+        key: manifest["metadata"][key]
+        for key in ("name", "namespace", "uid", "labels", "deletionTimestamp")
+        if key in manifest["metadata"]
+    }
+    conditions = [
+        {key: condition[key] for key in ("type", "status", "reason", "message") if key in condition}
+        for condition in status.get("conditions") or []
+        if condition["type"] in ("Ready", "PodScheduled")
+    ]
+    waiting = [
+        {
+            "name": container["name"],
+            "image": container.get("image", ""),
+            "state": {"waiting": container["state"]["waiting"]},
+        }
+        for container in status.get("containerStatuses") or []
+        if "waiting" in (container.get("state") or {})
+    ]
+    return {"metadata": metadata, "status": {"conditions": conditions, "containerStatuses": waiting}}

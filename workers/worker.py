@@ -1,0 +1,59 @@
+"""The worker: runs workflows and steps. Any number of them may serve one queue; killing one costs seconds."""
+
+from datetime import timedelta
+
+from temporalio.client import Client
+from temporalio.worker import Worker
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+from activities.apply_shared import ApplyShared
+from activities.apply_workload import ApplyWorkload
+from activities.await_rollout import AwaitRollout
+from activities.build_configs import BuildConfigs
+from activities.close_attempt import CloseAttempt
+from activities.interceptor import StepInterceptor
+from activities.prune import Prune
+from activities.records import Records
+from activities.select_strategy import SelectStrategy
+from omeflow.kube.client import Cluster
+from strategies.manager import StrategyManager, default_manager
+from workers.settings import Settings
+from workflows.rollout import InferenceServiceRollout
+
+STICKY = timedelta(seconds=3)
+"""How long a task waits for the worker that knows its run before any other may take it."""
+GRACE = timedelta(seconds=10)
+
+
+def make_worker(
+    client: Client, cluster: Cluster, settings: Settings, *, strategies: StrategyManager | None = None
+) -> Worker:
+    """A worker on the settings' queue; run it with `await worker.run()`."""
+    manager, records = strategies or default_manager(), Records(cluster)
+    shared = ApplyShared(cluster, records)
+    return Worker(
+        client,
+        task_queue=settings.task_queue,
+        workflows=[InferenceServiceRollout],
+        activities=[
+            SelectStrategy(cluster, manager, records).run,
+            BuildConfigs(cluster, manager, records).run,
+            shared.rbac,
+            ApplyWorkload(cluster, manager, records).run,
+            shared.autoscalers,
+            shared.exposure,
+            AwaitRollout(cluster, manager, records).run,
+            Prune(cluster, manager, records).run,
+            CloseAttempt(cluster, records).run,
+        ],
+        interceptors=[StepInterceptor()],
+        workflow_runner=workflow_runner(),
+        max_concurrent_activities=settings.concurrency,
+        sticky_queue_schedule_to_start_timeout=STICKY,
+        graceful_shutdown_timeout=GRACE,
+    )
+
+
+def workflow_runner() -> SandboxedWorkflowRunner:
+    """The default sandbox: the workflow's own file is checked for clocks and random numbers, its imports are shared."""
+    return SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default)
