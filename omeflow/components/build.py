@@ -52,8 +52,8 @@ class _Resolved:
 
 
 def _build(inputs: Inputs) -> Components:
+    validate(inputs.service)
     service = with_defaults(inputs.service)
-    validate(service)
     model = resolve_model(inputs)
     runtime = named_runtime(inputs, model=model)
     merged = {
@@ -78,14 +78,12 @@ def _config(resolved: _Resolved, role: str, component: Json, mode: DeploymentMod
     labels = metadata.component_labels(role=role, service=service, component=component, model=model, runtime=runtime)
     annotations = metadata.component_annotations(service=service, component=component, model=model, runtime=runtime)
     several = mode is DeploymentMode.MULTI_NODE
-    worker_pod = None
     if role == ROUTER:
-        pod = _router_pod(resolved, component, annotations)
+        pod, worker_pod = _router_pod(resolved, component, annotations), None
     else:
         leader = "leader" if several and "leader" in component else None
         pod = _serving_pod(resolved, role, component, leader, annotations)
-    if several:
-        worker_pod = pods.with_pod_defaults(_serving_pod(resolved, role, component, "worker", annotations), probe=False)
+        worker_pod = _serving_pod(resolved, role, component, "worker", annotations) if several else None
     return ComponentConfig(
         role=role,
         name=component_name(service.name, role),
@@ -95,7 +93,7 @@ def _config(resolved: _Resolved, role: str, component: Json, mode: DeploymentMod
         annotations=annotations,
         pod_labels=metadata.scheduling_labels(annotations),
         pod_spec=pods.with_pod_defaults(pod, probe=not several),
-        worker_pod_spec=worker_pod,
+        worker_pod_spec=pods.with_pod_defaults(worker_pod, probe=False) if worker_pod else None,
         worker_size=_worker_size(component) if several else 0,
         extension=_extension(role, component, mode),
     )
@@ -107,7 +105,7 @@ def _serving_pod(
     """A pod of an engine or decoder: the only one, or the leader's or worker's (ome.md 8.10 and 8.11)."""
     model, runtime = resolved.model, resolved.runtime
     source = component[part] if part else component
-    stated = canonical(resolved.service.spec[role])
+    stated = canonical(resolved.service.spec[role], path=f"spec.{role}")
     runner = source.get("runner")
     if runner is not None:
         runner = runners.serving_runner(
@@ -140,6 +138,7 @@ def _leaders(role: str, component: Json) -> int:
 
 
 def _worker_size(component: Json) -> int:
+    """Workers of a group (ome.md 8.12)."""
     size: int = (component.get("worker") or {}).get("size") or 0
     return size
 

@@ -5,8 +5,10 @@ it cannot override anything; pointers keep their zeros. The tables say which fie
 the API server judges them.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
+from omeflow.api.errors import Invalid
 from omeflow.components.quantities import canonical_quantity
 
 Json = dict[str, Any]
@@ -42,32 +44,31 @@ _POINTERS_BY_PARENT = frozenset(
 )
 
 
-def canonical(value: Json, *, parent: str = "") -> Json:
+def canonical(value: Mapping[str, Any], *, path: str, parent: str = "") -> Json:
     """A copy without nulls, empty lists and maps and the zeros that Go leaves out; quantities are spelled canonically.
 
     Args:
         value: an object inside a component, or the component itself.
+        path: where it stands, for messages: `spec.engine`.
         parent: the field that holds it; "" for the component.
+
+    Raises:
+        Invalid: a quantity is none.
     """
     kept: Json = {}
     for field, item in value.items():
-        if field in FREE_FORM_MAPS and isinstance(item, dict):
-            kept_item: Any = _free_form(field, item)
-            if not kept_item:
-                continue
-        elif isinstance(item, dict):
-            kept_item = canonical(item, parent=field)
-            if field == "resources" and not kept_item:
-                continue
-        elif isinstance(item, list):
-            kept_item = [canonical(one, parent=field) if isinstance(one, dict) else one for one in item]
-            if not kept_item:
-                continue
-        elif item is None or (not item and not _is_pointer(parent, field)):
-            continue
-        else:
-            kept_item = canonical_quantity(item) if field in _QUANTITIES else item
-        kept[field] = kept_item
+        here, kept_item = f"{path}.{field}", item
+        match item:
+            case dict() if field in FREE_FORM_MAPS:
+                kept_item = _free_form(field, item, path=here)
+            case dict():
+                kept_item = canonical(item, path=here, parent=field)
+            case list():
+                kept_item = [_element(one, path=f"{here}[{n}]", parent=field) for n, one in enumerate(item)]
+            case _ if field in _QUANTITIES and item is not None:
+                kept_item = _quantity(item, path=here)
+        if not _left_out(parent, field, kept_item):
+            kept[field] = kept_item
     if parent == "ports" and "containerPort" in kept:
         kept.setdefault("protocol", "TCP")  # a default of the full CRDs, and of every workload
     if parent == "resourceFieldRef":
@@ -75,12 +76,30 @@ def canonical(value: Json, *, parent: str = "") -> Json:
     return kept
 
 
-def _is_pointer(parent: str, field: str) -> bool:
-    return field in _POINTERS or (parent, field) in _POINTERS_BY_PARENT
+def _left_out(parent: str, field: str, item: Any) -> bool:
+    """Whether Go leaves the value out. An empty struct is a pointer to one and stays, such as `emptyDir: {}`."""
+    if isinstance(item, dict):
+        return not item and (field in FREE_FORM_MAPS or field == "resources")
+    if item is None or isinstance(item, list):
+        return not item
+    return not item and field not in _POINTERS and (parent, field) not in _POINTERS_BY_PARENT
 
 
-def _free_form(field: str, item: Json) -> Json:
+def _element(item: Any, *, path: str, parent: str) -> Any:
+    return canonical(item, path=path, parent=parent) if isinstance(item, dict) else item
+
+
+def _free_form(field: str, item: Json, *, path: str) -> Json:
     given = {key: value for key, value in item.items() if value is not None}
-    if field in QUANTITY_MAPS:
-        return {key: value if key.startswith("$") else canonical_quantity(value) for key, value in given.items()}
-    return given
+    if field not in QUANTITY_MAPS:
+        return given
+    return {
+        key: value if key.startswith("$") else _quantity(value, path=f'{path}["{key}"]') for key, value in given.items()
+    }
+
+
+def _quantity(value: Any, *, path: str) -> str:
+    try:
+        return canonical_quantity(value)
+    except ValueError as error:
+        raise Invalid(f"{path} {error}") from None

@@ -6,7 +6,7 @@ resourceVersion, a generation or a status never counts: only what the pipeline r
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import orjson
@@ -60,7 +60,7 @@ class Inputs:
     model: ObjectValues | None = None
     runtime: ObjectValues | None = None
     missing: tuple[str, ...] = ()
-    not_served: tuple[str, ...] = field(default=())
+    not_served: tuple[str, ...] = ()
 
     def to_json(self) -> bytes:
         """For the attempt record."""

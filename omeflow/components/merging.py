@@ -45,19 +45,19 @@ _ONE_OF = {
 """By the field that holds an object: those of the object's fields that exclude each other; "" is the component."""
 
 
-def merge_component(*, base: Mapping[str, Any] | None, patch: Mapping[str, Any], field: str) -> Json:
+def merge_component(*, base: Mapping[str, Any], patch: Mapping[str, Any], field: str) -> Json:
     """The component of a service that has one (ome.md 6.1); a runtime's template alone creates none.
 
     Args:
-        base: the runtime's template of the component.
+        base: the runtime's template of the component in canonical form; empty if it has none.
         patch: the service's component; an empty one takes everything from the template.
         field: where the patch stands, for messages: `spec.engine`.
 
     Raises:
         Invalid: a map of the service holds a directive of strategic merge patches that means nothing here.
     """
-    template = {key: value for key, value in (base or {}).items() if key != "acceleratorOverride"}
-    return merge(canonical(template), canonical(dict(patch)), path=field)
+    template = {name: value for name, value in base.items() if name != "acceleratorOverride"}
+    return merge(template, canonical(patch, path=field), path=field)
 
 
 def merge(base: Json, patch: Json, *, parent: str = "", path: str = "") -> Json:

@@ -8,8 +8,6 @@ import math
 import re
 from fractions import Fraction
 
-from omeflow.api.errors import Invalid
-
 _FORM = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(Ki|Mi|Gi|Ti|Pi|Ei|n|u|m|k|M|G|T|P|E|[eE][+-]?\d{1,3}|)")
 _BINARY = ("", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei")
 _DECIMAL = {-9: "n", -6: "u", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T", 15: "P", 18: "E"}
@@ -21,7 +19,7 @@ def canonical_quantity(given: str | int | float) -> str:
     """The spelling that Go gives a quantity: the largest suffix that leaves a whole number.
 
     Raises:
-        Invalid: it is no quantity.
+        ValueError: it is no quantity.
     """
     value, suffix = _parse(given)
     if value == 0:
@@ -44,7 +42,7 @@ def whole_number(given: str | int | float) -> int:
     """The value of a quantity, rounded up, as Go's `Value()`.
 
     Raises:
-        Invalid: it is no quantity.
+        ValueError: it is no quantity.
     """
     return math.ceil(_parse(given)[0])
 
@@ -53,7 +51,7 @@ def _parse(given: str | int | float) -> tuple[Fraction, str]:
     """The exact value, in whole billionths (Go rounds away from zero), and the suffix."""
     match = _FORM.fullmatch(str(given).strip())
     if match is None:
-        raise Invalid(f'"{given}" is not a quantity such as 500m, 2 or 64Gi')
+        raise ValueError(f'is "{given}": it must be a quantity such as 500m, 2 or 64Gi')
     number, suffix = match.groups()
     value = Fraction(number)
     if suffix in _BINARY:

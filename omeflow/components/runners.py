@@ -6,7 +6,7 @@ Pods of plain containers have no runner and get none of this (ome.md 16.65).
 from collections.abc import Mapping
 from typing import Any
 
-from omeflow.components.annotations import INJECT_MODEL_INIT
+from omeflow.components.annotations import INJECT_MODEL_INIT, MERGED_WEIGHTS
 from omeflow.components.models import Model
 from omeflow.components.quantities import whole_number
 from omeflow.components.runtimes import Runtime
@@ -36,7 +36,8 @@ def serving_runner(
     """
     if not user_resources:
         runner = _with_legacy_resources(runner, runtime)
-    if model.path and annotations.get(INJECT_MODEL_INIT) != "true":
+    brought_otherwise = "true" in (annotations.get(INJECT_MODEL_INIT), annotations.get(MERGED_WEIGHTS))
+    if model.path and not brought_otherwise:
         runner = _with_model(runner, model)
     if gpus := gpu_count(runner):
         runner = runner | {"env": set_env(runner.get("env") or [], PARALLELISM_SIZE, str(gpus * nodes))}

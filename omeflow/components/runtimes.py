@@ -28,14 +28,15 @@ class Runtime:
     def name(self) -> str:
         return self.values.name
 
-    def template(self, role: str) -> Json | None:
-        """The runtime's template of a component (ome.md 6.1); it creates none by itself."""
-        template: Json | None = self.values.spec.get(f"{role}Config")
-        return template
+    def template(self, role: str) -> Json:
+        """The runtime's template of a component in canonical form, empty if it has none (ome.md 6.1)."""
+        field = f"{role}Config"
+        return canonical(self.values.spec.get(field) or {}, path=f"{self}: spec.{field}")
 
     @property
     def legacy_containers(self) -> list[Json]:
-        return [canonical(container) for container in self.values.spec.get("containers") or []]
+        containers = self.values.spec.get("containers") or []
+        return [canonical(one, path=f"{self}: spec.containers[{n}]") for n, one in enumerate(containers)]
 
     @property
     def legacy_node_selector(self) -> dict[str, str]:

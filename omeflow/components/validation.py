@@ -38,12 +38,31 @@ def validate(service: ServiceValues) -> None:
 
 
 def _problems(service: ServiceValues) -> Iterator[str]:
+    yield from _shape(service.spec)
     yield from _name(service)
     yield from _autoscaler(service)
     yield from _utilization(service)
     yield from _components(service.spec)
     yield from _scale_metrics(service.spec)
     yield from _not_supported_yet(service.spec)
+
+
+def _shape(spec: Json) -> Iterator[str]:
+    """What the full CRD guarantees and the minimal one does not (ome.md 1.1), as far as the pipeline counts on it."""
+    for field in ("model", "runtime", "acceleratorSelector", "kedaConfig", "predictor", *ROLES):
+        if not isinstance(spec.get(field) or {}, dict):
+            yield f"spec.{field} must be an object"
+    for role in ROLES:
+        component = spec.get(role) or {}
+        for field in (
+            part for part in ("runner", "leader", "worker") if not isinstance(component.get(part) or {}, dict)
+        ):
+            yield f"spec.{role}.{field} must be an object"
+        counts = {field: component.get(field) for field in ("minReplicas", "maxReplicas")}
+        counts["worker.size"] = (component.get("worker") or {}).get("size")
+        for field, count in counts.items():
+            if count is not None and (not isinstance(count, int) or count < 0):
+                yield f"spec.{role}.{field} is {count!r}: it must be an integer of at least 0"
 
 
 def _name(service: ServiceValues) -> Iterator[str]:

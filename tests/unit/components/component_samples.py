@@ -1,0 +1,99 @@
+"""A service, its model and its runtime: the worked example of ome.md, Appendix B, to be varied by tests."""
+
+import copy
+from typing import Any
+
+from omeflow.components.build import build_components
+from omeflow.components.inputs import Inputs, resolve_inputs
+from omeflow.components.references import references
+from omeflow.components.types import Components
+
+Json = dict[str, Any]
+
+MODEL: Json = {
+    "apiVersion": "ome.io/v1beta1",
+    "kind": "ClusterBaseModel",
+    "metadata": {"name": "llama-3-8b"},
+    "spec": {
+        "modelFormat": {"name": "safetensors", "version": "1.0.0"},
+        "modelFramework": {"name": "transformers", "version": "4.43.0"},
+        "vendor": "meta",
+        "storage": {"path": "/raid/models/llama-3-8b", "storageUri": "hf://meta-llama/x"},
+    },
+}
+RUNTIME: Json = {
+    "apiVersion": "ome.io/v1beta1",
+    "kind": "ClusterServingRuntime",
+    "metadata": {"name": "srt-llama"},
+    "spec": {
+        "supportedModelFormats": [
+            {
+                "name": "safetensors",
+                "modelFormat": {"name": "safetensors", "version": "1.0.0"},
+                "modelFramework": {"name": "transformers", "version": "4.43.0"},
+            }
+        ],
+        "engineConfig": {
+            "volumes": [{"name": "dshm", "emptyDir": {"medium": "Memory"}}],
+            "runner": {
+                "name": "ome-container",
+                "image": "img:1",
+                "env": [{"name": "A", "value": "1"}],
+                "ports": [{"containerPort": 8080, "protocol": "TCP"}],
+                "volumeMounts": [{"mountPath": "/dev/shm", "name": "dshm"}],
+                "resources": {"limits": {"nvidia.com/gpu": 2}, "requests": {"nvidia.com/gpu": 2}},
+            },
+        },
+    },
+}
+SERVICE: Json = {
+    "apiVersion": "ome.io/v1beta1",
+    "kind": "InferenceService",
+    "metadata": {"name": "demo", "namespace": "prod", "uid": "c0ffee"},
+    "spec": {
+        "model": {"name": "llama-3-8b"},
+        "runtime": {"name": "srt-llama"},
+        "engine": {
+            "minReplicas": 2,
+            "maxReplicas": 4,
+            "runner": {"name": "ome-container", "env": [{"name": "B", "value": "2"}]},
+        },
+    },
+}
+
+
+def service(**spec: Any) -> Json:
+    """The sample service with fields of its spec replaced; None removes one."""
+    return _with_spec(SERVICE, spec)
+
+
+def model(**spec: Any) -> Json:
+    return _with_spec(MODEL, spec)
+
+
+def runtime(**spec: Any) -> Json:
+    return _with_spec(RUNTIME, spec)
+
+
+def annotated(obj: Json, **metadata: Any) -> Json:
+    """The object with fields of its metadata replaced."""
+    return copy.deepcopy(obj) | {"metadata": obj["metadata"] | metadata}
+
+
+def inputs(service: Json = SERVICE, *objects: Json) -> Inputs:
+    """The inputs of a service among the objects; without any, among the sample model and runtime."""
+    present = {(one["kind"], one["metadata"]["name"]): one for one in objects or (MODEL, RUNTIME)}
+    found = {
+        one: present[one.kind.name, one.name] for one in references(service) if (one.kind.name, one.name) in present
+    }
+    return resolve_inputs(service, found)
+
+
+def build(service: Json = SERVICE, *objects: Json) -> Components:
+    return build_components(inputs(service, *objects))
+
+
+def _with_spec(obj: Json, spec: Json) -> Json:
+    changed = copy.deepcopy(obj)
+    changed["spec"] = {field: value for field, value in (changed["spec"] | spec).items() if value is not None}
+    return changed
