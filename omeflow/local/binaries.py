@@ -13,7 +13,7 @@ from pathlib import Path
 
 from omeflow.api import errors
 from omeflow.local.building import build
-from omeflow.local.cache import BinaryCache
+from omeflow.local.cache import Cache
 from omeflow.local.downloading import download
 from omeflow.local.progress import Progress
 from omeflow.local.releases import KUBERNETES, RELEASES, Release, Unobtainable, stated_version
@@ -22,13 +22,14 @@ ASSETS = "KUBEBUILDER_ASSETS"
 VERSION_TIMEOUT = 20.0
 
 
-async def find_binaries(*, progress: Progress, environment: Mapping[str, str] = os.environ) -> dict[str, Path]:
+async def find_binaries(
+    *, cache: Cache, progress: Progress, environment: Mapping[str, str] = os.environ
+) -> dict[str, Path]:
     """Find all binaries; fetch or build those that are not there.
 
     Raises:
         errors.Terminal: a binary cannot be had; the message says what to install.
     """
-    cache = BinaryCache.of(environment)
     found = await _look(RELEASES, cache=cache, progress=progress, environment=environment)
     if missing := [release for release in RELEASES if not found.keys() >= set(release.binaries)]:
         async with cache.locked(progress=progress):
@@ -42,7 +43,7 @@ async def find_binaries(*, progress: Progress, environment: Mapping[str, str] = 
 
 
 async def _look(
-    releases: Iterable[Release], *, cache: BinaryCache, progress: Progress, environment: Mapping[str, str]
+    releases: Iterable[Release], *, cache: Cache, progress: Progress, environment: Mapping[str, str]
 ) -> dict[str, Path]:
     async def look(name: str, release: Release) -> Path | None:
         for candidate in candidates(name, release, cache=cache, environment=environment):
@@ -55,7 +56,7 @@ async def _look(
     return {name: path for (name, _), path in zip(wanted, paths, strict=True) if path is not None}
 
 
-def candidates(name: str, release: Release, *, cache: BinaryCache, environment: Mapping[str, str]) -> list[Path]:
+def candidates(name: str, release: Release, *, cache: Cache, environment: Mapping[str, str]) -> list[Path]:
     """Existing files that may be the binary, the preferred one first."""
     places = [environment.get(ASSETS, ""), environment.get("PATH", ""), str(cache.entry(release))]
     paths = [shutil.which(name, path=place) for place in places if place]
@@ -95,7 +96,7 @@ async def _version_output(binary: Path) -> str | None:
     return output.decode(errors="replace") if process.returncode == 0 else None
 
 
-async def _install(release: Release, *, cache: BinaryCache, progress: Progress, environment: Mapping[str, str]) -> None:
+async def _install(release: Release, *, cache: Cache, progress: Progress, environment: Mapping[str, str]) -> None:
     with cache.installing(release) as directory:
         try:
             await download(release, into=directory, progress=progress)

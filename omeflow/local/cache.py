@@ -1,4 +1,4 @@
-"""Binaries that were fetched or built once, one directory per project and version.
+"""What was fetched, built or worked out once: binaries, one directory per project and version, and snapshots.
 
 Entries appear whole or not at all (a temporary directory on the same file system, then a rename), and one process
 installs at a time: two test runs that start together do not compile Kubernetes twice.
@@ -19,16 +19,21 @@ PATIENCE = 3600.0
 """Seconds to wait for another process that installs."""
 
 
-class BinaryCache:
+class Cache:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
 
     @classmethod
-    def of(cls, environment: Mapping[str, str]) -> "BinaryCache":
+    def of(cls, environment: Mapping[str, str]) -> "Cache":
         """The user's cache, where the XDG specification puts it."""
         home = environment.get("HOME") or str(Path.home())
         base = environment.get("XDG_CACHE_HOME") or os.path.join(home, ".cache")
         return cls(Path(base) / "omeflow" / "control-plane")
+
+    @property
+    def snapshots(self) -> Path:
+        """Where the state of new clusters is kept (`snapshots`)."""
+        return self.directory / "snapshots"
 
     def entry(self, release: Release) -> Path:
         """Directory of a release's binaries, for this kind of machine."""

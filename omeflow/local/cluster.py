@@ -1,12 +1,12 @@
 """A local cluster: started in order, usable when it says so, and gone without a trace.
 
 The order is forced by what each process needs: the API server needs etcd (and waits for it by itself), the others need
-its certificate and its answer. The rest goes on side by side: definitions are installed while the controllers start
-and the nodes become Ready.
+its certificate and its answer. The definitions come before the controllers, so that a snapshot can be taken in between.
 """
 
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,14 +14,16 @@ from typing import Any
 from omeflow.api import errors, kinds
 from omeflow.kube.client import Cluster
 from omeflow.kube.rate import RateLimit
-from omeflow.local import crds, credentials, flags, stages
+from omeflow.local import crds, credentials, flags, snapshots, stages
 from omeflow.local.binaries import find_binaries
+from omeflow.local.cache import Cache
 from omeflow.local.directory import clear, hold
 from omeflow.local.nodes import gpu_nodes, is_usable
 from omeflow.local.ports import free_ports
 from omeflow.local.processes import ManagedProcess, end_leftovers
 from omeflow.local.progress import Progress, step, to_log
 from omeflow.local.readiness import api_server_is_ready, until
+from omeflow.local.snapshots import Snapshot
 
 ARGUMENTS: Mapping[str, Callable[[flags.Layout], list[str]]] = {
     "etcd": flags.etcd,
@@ -86,18 +88,21 @@ class LocalCluster:
             errors.Terminal: a binary cannot be had, a process died at once, or the directory is in use.
             errors.Unavailable: it did not become usable in time.
         """
-        binaries = await find_binaries(progress=progress)
+        cache = Cache.of(os.environ)
+        binaries = await find_binaries(cache=cache, progress=progress)
+        definitions = [*crds.shipped(groups), *crds.from_files(extra_crds)]
         with hold(directory):
             for sentence in await end_leftovers(directory):
                 progress(sentence)
             if not keep:
                 clear(directory)
-            layout = _lay_out(directory, audit=audit)
-            cluster = cls(layout, binaries=binaries)
-            definitions = [*crds.shipped(groups), *crds.from_files(extra_crds)]
+            cluster = cls(_lay_out(directory, audit=audit), binaries=binaries)
             try:
                 await cluster._bring_up(
-                    nodes=gpu_nodes() if nodes is None else nodes, definitions=definitions, progress=progress
+                    nodes=gpu_nodes() if nodes is None else nodes,
+                    definitions=definitions,
+                    snapshot=Snapshot(cache.snapshots, name=snapshots.key(definitions)),
+                    progress=progress,
                 )
                 yield cluster
             finally:
@@ -124,22 +129,41 @@ class LocalCluster:
             process.check()
 
     async def _bring_up(
-        self, *, nodes: Sequence[dict[str, Any]], definitions: Sequence[dict[str, Any]], progress: Progress
+        self,
+        *,
+        nodes: Sequence[dict[str, Any]],
+        definitions: Sequence[dict[str, Any]],
+        snapshot: Snapshot,
+        progress: Progress,
     ) -> None:
+        fresh = not self._layout.etcd_data.exists()
+        if fresh and snapshot.restore(self._layout.etcd_data):
+            self._layout.installed.write_text(snapshot.name)
         token = self._write_files()
         async with step(f"starting a Kubernetes API server at {self.url}", progress=progress):
             await asyncio.gather(self.processes["etcd"].start(), self.processes["kube-apiserver"].start())
             await self._write_kubeconfig(token)
             await self.wait_ready()
-        rest = [process for process in self.processes.values() if not process.running]
-        summary = f"{len(definitions)} custom resource definitions and {len(nodes)} nodes"
-        async with self._connect() as cluster, step(f"installing {summary}", progress=progress):
-            await asyncio.gather(
-                *(process.start() for process in rest),
-                self._add_nodes(cluster, nodes),
-                crds.install(cluster, definitions),
-            )
+        async with self._connect() as cluster:
+            if not self._has_installed(snapshot):
+                async with step(f"installing {len(definitions)} custom resource definitions", progress=progress):
+                    await crds.install(cluster, definitions)
+                    await crds.until_served(cluster, definitions)
+                    if fresh:
+                        # Not in a thread: giving up halfway would let etcd go on while its files are copied.
+                        with self.processes["etcd"].frozen():
+                            snapshot.save(self._layout.etcd_data)
+                    self._layout.installed.write_text(snapshot.name)
+            async with step(f"starting controllers, and kwok with {len(nodes)} nodes", progress=progress):
+                await asyncio.gather(
+                    *(process.start() for process in self.processes.values()),
+                    self._add_nodes(cluster, nodes),
+                    crds.until_served(cluster, definitions),
+                )
         self.check()
+
+    def _has_installed(self, snapshot: Snapshot) -> bool:
+        return self._layout.installed.exists() and self._layout.installed.read_text() == snapshot.name
 
     async def _shut_down(self) -> None:
         for process in reversed(self.processes.values()):

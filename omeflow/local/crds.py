@@ -41,16 +41,19 @@ def from_files(files: Iterable[Path]) -> list[dict[str, Any]]:
 
 
 async def install(cluster: Cluster, definitions: Iterable[dict[str, Any]]) -> None:
-    """Apply the definitions, all at once, and wait until each is served."""
-    await asyncio.gather(*(_install(cluster, definition) for definition in definitions))
+    """Apply the definitions, all at once."""
+    applying = (cluster.apply(definition, manager=FIELD_MANAGER, force=True) for definition in definitions)
+    await asyncio.gather(*applying)
 
 
-async def _install(cluster: Cluster, definition: dict[str, Any]) -> None:
-    await cluster.apply(definition, manager=FIELD_MANAGER, force=True)
-    # Discovery lists what is established, in a thousandth of the bytes of the definition with its schema.
-    for kind in served_kinds(definition):
-        what = f"{kind.api_version} {kind.name} to be served"
-        await until(functools.partial(cluster.serves, kind), what=what, interval=0.2)
+async def until_served(cluster: Cluster, definitions: Iterable[dict[str, Any]]) -> None:
+    """Wait until the cluster serves what the definitions define.
+
+    Discovery lists what is established, in a thousandth of the bytes of a definition with its schema.
+    """
+    for kind in (kind for definition in definitions for kind in served_kinds(definition)):
+        served = functools.partial(cluster.serves, kind)
+        await until(served, what=f"{kind.api_version} {kind.name} to be served", interval=0.2)
 
 
 def served_kinds(definition: dict[str, Any]) -> list[kinds.Kind]:

@@ -46,7 +46,7 @@ class Layout:
 
     @property
     def etcd_data(self) -> Path:
-        return self.directory / "etcd"
+        return self.directory / "etcd" / "data"
 
     @property
     def certificates(self) -> Path:
@@ -72,6 +72,11 @@ class Layout:
     @property
     def kubeconfig(self) -> Path:
         return self.directory / "kubeconfig"
+
+    @property
+    def installed(self) -> Path:
+        """Says which definitions the data hold, by the name of their snapshot."""
+        return self.directory / "etcd" / "definitions"
 
     @property
     def stages(self) -> Path:

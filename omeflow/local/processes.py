@@ -10,7 +10,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from omeflow.api import errors
@@ -77,6 +77,19 @@ class ManagedProcess:
         if not self.log.exists():
             return "(no log)"
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-LOG_TAIL:])
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Let the process stand still: its files do not change, and whoever waits for it goes on waiting."""
+        pid = self.pid
+        if pid is None:
+            raise errors.Terminal(f"{self.name} does not run and cannot be frozen")
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
 
     async def stop(self, *, grace: float = GRACE) -> None:
         """End the process and wait for its end: a request first, and force after `grace` seconds."""
