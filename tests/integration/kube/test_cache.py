@@ -1,0 +1,243 @@
+"""A cache that is never wrong for long: lists, watches, and every way in which a watch ends."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from faults import FaultProxy, events, refuse, reset, silence
+
+from omeflow.api import errors, kinds
+from omeflow.kube.cache import ListWatch, Timing
+from omeflow.kube.client import Cluster
+from omeflow.kube.store import Change
+
+pytestmark = pytest.mark.real_cluster
+
+QUICK = Timing(watch=(30, 30), silence=20, unserved=0.2, backoff=0.2, brief=0.05)
+GONE = {"type": "ERROR", "object": {"kind": "Status", "message": "too old resource version", "code": 410}}
+
+
+class Watched:
+    """A running cache, and what it told."""
+
+    def __init__(self, cluster: Cluster, kind: kinds.Kind, **options: Any) -> None:
+        self.told: list[Change] = []
+        options = {"timing": QUICK} | options
+        self.cache = ListWatch(cluster, kind, on_change=self.told.append, **options)
+
+    def summary(self) -> list[tuple[str, str]]:
+        return [(change.kind, change.object["metadata"]["name"]) for change in self.told]
+
+    async def until(self, condition: Callable[[], bool], seconds: float = 15) -> None:
+        """Wait for a condition."""
+        try:
+            async with asyncio.timeout(seconds):
+                while not condition():  # noqa: ASYNC110 - conditions of another process
+                    await asyncio.sleep(0.01)
+        except TimeoutError:
+            pytest.fail(f"not within {seconds} s; told so far: {self.summary()}, failure: {self.cache.failure}")
+
+    async def until_told(self, *changes: tuple[str, str]) -> None:
+        await self.until(lambda: set(changes) <= set(self.summary()))
+
+
+@asynccontextmanager
+async def watched(cluster: Cluster, kind: kinds.Kind = kinds.CONFIG_MAP, **options: Any) -> AsyncIterator[Watched]:
+    running = Watched(cluster, kind, **options)
+    task = asyncio.create_task(running.cache.run())
+    try:
+        async with asyncio.timeout(15):
+            await running.cache.synced()
+        yield running
+        assert not task.done(), "run ended by itself"
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+async def write(cluster: Cluster, namespace: str, name: str, **data: str) -> dict[str, Any]:
+    metadata = {"name": name, "namespace": namespace, "labels": {"app": "chat"}}
+    return await cluster.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data})
+
+
+async def test_what_is_there_is_added_and_then_followed(cluster: Cluster, namespace: str) -> None:
+    await write(cluster, namespace, "early")
+    async with watched(cluster, namespace=namespace, label_selector="app=chat") as running:
+        assert running.summary() == [("added", "early")]
+        await write(cluster, namespace, "late")
+        await write(cluster, namespace, "late", a="1")
+        await cluster.delete(kinds.CONFIG_MAP, "early", namespace)
+        await running.until_told(("added", "late"), ("modified", "late"), ("deleted", "early"))
+        assert len(running.cache) == 1
+        assert running.cache.get(namespace, "early") is None
+        kept = running.cache.get(namespace, "late")
+        assert kept is not None
+        assert (kept["apiVersion"], kept["kind"], kept["data"]) == ("v1", "ConfigMap", {"a": "1"})
+        modified = next(change for change in running.told if change.kind == "modified")
+        assert modified.old is not None
+        assert "data" not in modified.old
+        assert running.cache.liveness < 15
+
+
+async def test_only_what_is_kept_counts_as_a_change(cluster: Cluster, namespace: str) -> None:
+    def keep(obj: dict[str, Any]) -> dict[str, Any]:
+        metadata = {key: obj["metadata"][key] for key in ("name", "namespace", "uid", "labels")}
+        return {"metadata": metadata}
+
+    async with watched(cluster, namespace=namespace, label_selector="app=chat", keep=keep) as running:
+        by_app = running.cache.by(lambda obj: [obj["metadata"]["labels"]["app"]])
+        await write(cluster, namespace, "names")
+        await write(cluster, namespace, "names", a="1")
+        await write(cluster, namespace, "last")
+        await running.until_told(("added", "last"))
+        assert running.summary() == [("added", "names"), ("added", "last")]
+        assert [set(obj) for obj in by_app.get("chat")] == [{"metadata"}, {"metadata"}]
+
+
+async def test_a_list_of_many_pages_is_one_list(cluster: Cluster, namespace: str, monkeypatch: Any) -> None:
+    for number in range(5):
+        await write(cluster, namespace, f"names-{number}")
+    monkeypatch.setattr(Cluster.pages, "__kwdefaults__", Cluster.pages.__kwdefaults__ | {"limit": 2})
+    async with watched(cluster, namespace=namespace, label_selector="app=chat") as running:
+        assert len(running.cache) == 5
+
+
+async def test_a_watch_that_ends_in_time_goes_on_where_it_was(
+    proxy: FaultProxy, through: Cluster, cluster: Cluster, namespace: str
+) -> None:
+    short = Timing(watch=(1, 1), silence=20, backoff=0.2)
+    async with watched(through, namespace=namespace, label_selector="app=chat", timing=short) as running:
+        await running.until(lambda: running.cache.restarts >= 2)
+        await write(cluster, namespace, "names")
+        await running.until_told(("added", "names"))
+        assert proxy.count("list", "/configmaps") == 1
+        assert running.cache.failure is None
+
+
+async def test_a_reset_connection_loses_nothing(
+    proxy: FaultProxy, through: Cluster, cluster: Cluster, namespace: str
+) -> None:
+    async with watched(through, namespace=namespace, label_selector="app=chat") as running:
+        await write(cluster, namespace, "before")
+        await running.until_told(("added", "before"))
+        proxy.arm("watch", "/configmaps", reset, times=2)
+        proxy.break_watches()
+        await write(cluster, namespace, "meanwhile")
+        await cluster.delete(kinds.CONFIG_MAP, "before", namespace)
+        await running.until_told(("added", "meanwhile"), ("deleted", "before"))
+        assert len(running.summary()) == 3
+        assert proxy.count("list", "/configmaps") == 1
+        assert running.cache.restarts >= 2
+
+
+async def test_an_event_that_is_cut_in_two_is_not_lost(
+    proxy: FaultProxy, through: Cluster, cluster: Cluster, namespace: str
+) -> None:
+    proxy.arm("watch", "/configmaps", events({"type": "ADDED", "object": {"metadata": {"name": "torn"}}}, torn=True))
+    async with watched(through, namespace=namespace, label_selector="app=chat") as running:
+        await write(cluster, namespace, "names")
+        await running.until_told(("added", "names"))
+        assert running.summary() == [("added", "names")]
+
+
+async def test_a_silent_watch_is_started_again(
+    proxy: FaultProxy, through: Cluster, cluster: Cluster, namespace: str
+) -> None:
+    proxy.arm("watch", "/configmaps", silence)
+    timing = Timing(watch=(30, 30), silence=0.5, backoff=0.2)
+    async with watched(through, namespace=namespace, label_selector="app=chat", timing=timing) as running:
+        await running.until(lambda: proxy.count("watch", "/configmaps") == 1)
+        await write(cluster, namespace, "names")
+        await running.until_told(("added", "names"))
+        assert running.cache.restarts >= 1
+        assert proxy.count("list", "/configmaps") == 1
+
+
+@pytest.mark.parametrize(
+    "forgotten", [events(GONE), refuse(410, message="too old resource version")], ids=["event", "status"]
+)
+async def test_lost_history_is_made_up_for_by_a_list(
+    proxy: FaultProxy, through: Cluster, cluster: Cluster, namespace: str, forgotten: Any
+) -> None:
+    for name in ("kept", "edited", "gone", "again"):
+        await write(cluster, namespace, name)
+    proxy.arm("watch", "/configmaps", silence)
+    timing = Timing(watch=(30, 30), silence=2, backoff=0.2)
+    async with watched(through, namespace=namespace, label_selector="app=chat", timing=timing) as running:
+        await running.until(lambda: proxy.count("watch", "/configmaps") == 1)
+        proxy.arm("watch", "/configmaps", forgotten)
+        await write(cluster, namespace, "edited", a="1")
+        await cluster.delete(kinds.CONFIG_MAP, "gone", namespace)
+        await cluster.delete(kinds.CONFIG_MAP, "again", namespace)
+        await write(cluster, namespace, "again")
+        await write(cluster, namespace, "new")
+        running.told.clear()
+        await running.until_told(("added", "new"))
+        await running.until_told(("modified", "edited"), ("deleted", "gone"), ("deleted", "again"), ("added", "again"))
+        assert len(running.told) == 5
+        assert proxy.count("list", "/configmaps") == 2
+
+
+async def test_a_first_list_that_fails_is_tried_again_and_told(
+    proxy: FaultProxy, through: Cluster, cluster: Cluster, namespace: str
+) -> None:
+    await write(cluster, namespace, "names")
+    proxy.arm("list", "/configmaps", refuse(403, message="forbidden"), times=3)
+    running = Watched(through, kinds.CONFIG_MAP, namespace=namespace, label_selector="app=chat")
+    task = asyncio.create_task(running.cache.run())
+    await running.until(lambda: isinstance(running.cache.failure, errors.Forbidden))
+    assert not running.cache.is_synced
+    await running.until_told(("added", "names"))
+    assert running.cache.failure is None
+    task.cancel()
+    await asyncio.wait([task])
+
+
+async def test_a_kind_that_is_not_served_is_empty_until_it_is_served(cluster: Cluster) -> None:
+    widget = kinds.Kind("kube.omeflow.test", "v1", "Widget", "widgets")
+    definition = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{widget.plural}.{widget.group}"},
+        "spec": {
+            "group": widget.group,
+            "scope": "Namespaced",
+            "names": {"kind": widget.name, "plural": widget.plural},
+            "versions": [
+                {
+                    "name": widget.version,
+                    "served": True,
+                    "storage": True,
+                    "schema": {"openAPIV3Schema": {"type": "object"}},
+                }
+            ],
+        },
+    }
+    async with watched(cluster, widget) as running:
+        assert (running.cache.served, len(running.cache), running.cache.failure) == (False, 0, None)
+        await cluster.apply(definition)
+        await running.until(lambda: running.cache.served)
+        await cluster.delete(kinds.CUSTOM_RESOURCE_DEFINITION, definition["metadata"]["name"])
+        await running.until(lambda: not running.cache.served)
+
+
+async def test_a_watch_that_ends_at_once_every_time_is_not_hammered(
+    proxy: FaultProxy, through: Cluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    proxy.arm("watch", "/configmaps", events(), times=1000)
+    async with watched(through) as running:
+        await running.until(lambda: running.cache.restarts >= 5)
+        assert isinstance(running.cache.failure, errors.Unavailable)
+        pauses = [record for record in caplog.records if "ended at once; again in" in record.message]
+        assert len(pauses) >= running.cache.restarts - 1
+
+
+async def test_a_callback_that_raises_is_not_swallowed(cluster: Cluster, namespace: str) -> None:
+    def broken(change: Change) -> None:
+        raise ZeroDivisionError
+
+    cache = ListWatch(cluster, kinds.NAMESPACE, on_change=broken, timing=QUICK)
+    with pytest.raises(ZeroDivisionError):
+        await asyncio.wait_for(cache.run(), 10)
