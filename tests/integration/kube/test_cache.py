@@ -168,12 +168,12 @@ async def test_lost_history_is_made_up_for_by_a_list(
     async with watched(through, namespace=namespace, label_selector="app=chat", timing=timing) as running:
         await running.until(lambda: proxy.count("watch", "/configmaps") == 1)
         proxy.arm("watch", "/configmaps", forgotten)
+        running.told.clear()
         await write(cluster, namespace, "edited", a="1")
         await cluster.delete(kinds.CONFIG_MAP, "gone", namespace)
         await cluster.delete(kinds.CONFIG_MAP, "again", namespace)
         await write(cluster, namespace, "again")
         await write(cluster, namespace, "new")
-        running.told.clear()
         await running.until_told(("added", "new"))
         await running.until_told(("modified", "edited"), ("deleted", "gone"), ("deleted", "again"), ("added", "again"))
         assert len(running.told) == 5
