@@ -5,7 +5,6 @@ merging (6), modes (7), and for each component metadata, runners and pods (8).
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 from omeflow.api.errors import Invalid, Terminal
 from omeflow.api.names import DECODER, ROLES, ROUTER, component_name
@@ -18,10 +17,8 @@ from omeflow.components.models import Model, resolve_model
 from omeflow.components.modes import decide_modes
 from omeflow.components.placeholders import Variables
 from omeflow.components.runtimes import Runtime, named_runtime
-from omeflow.components.types import ComponentConfig, Components, DeploymentMode, Extension
+from omeflow.components.types import ComponentConfig, Components, DeploymentMode, Extension, Json
 from omeflow.components.validation import validate
-
-Json = dict[str, Any]
 
 
 def build_components(inputs: Inputs) -> Components:

@@ -10,8 +10,7 @@ from typing import Any
 
 from omeflow.api.errors import Invalid
 from omeflow.components.quantities import canonical_quantity
-
-Json = dict[str, Any]
+from omeflow.components.types import Json
 
 FREE_FORM_MAPS = frozenset(
     {"labels", "annotations", "nodeSelector", "config", "matchLabels", "volumeAttributes"}

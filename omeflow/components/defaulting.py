@@ -6,13 +6,10 @@ from a user's.
 """
 
 from dataclasses import replace
-from typing import Any
 
 from omeflow.api.names import DECODER, DEPLOYMENT_MODE, ENGINE, ROLES, ROUTER
 from omeflow.components.inputs import ServiceValues
-from omeflow.components.types import DeploymentMode
-
-Json = dict[str, Any]
+from omeflow.components.types import DeploymentMode, Json
 
 MIN_REPLICAS = 1
 MAX_REPLICAS = {ENGINE: 3, DECODER: 3, ROUTER: 2}

@@ -13,8 +13,7 @@ import orjson
 
 from omeflow.components.annotations import LAST_APPLIED, MODEL_ANNOTATIONS, acts_on_annotation
 from omeflow.components.references import Reference, model_references, runtime_references
-
-Json = dict[str, Any]
+from omeflow.components.types import Json
 
 
 @dataclass(frozen=True, slots=True)

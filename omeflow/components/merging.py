@@ -11,8 +11,7 @@ from typing import Any
 
 from omeflow.api.errors import Invalid
 from omeflow.components.canonical import FREE_FORM_MAPS, canonical
-
-Json = dict[str, Any]
+from omeflow.components.types import Json
 
 MERGE_KEYS = {
     "volumes": "name",

@@ -2,15 +2,13 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
 from omeflow.api.names import ISVC_LABEL, truncate
 from omeflow.components import annotations as keys
 from omeflow.components.inputs import ServiceValues
 from omeflow.components.models import Model
 from omeflow.components.runtimes import Runtime
-
-Json = dict[str, Any]
+from omeflow.components.types import Json
 
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?")
 

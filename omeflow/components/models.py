@@ -1,15 +1,12 @@
 """The model that a service serves (ome.md 3), and what pods need to know of it."""
 
-import re
 from dataclasses import dataclass
-from typing import Any
 
 from omeflow.api.errors import Invalid, NotFound, NotServed
 from omeflow.api.kinds import CLUSTER_BASE_MODEL
 from omeflow.api.names import dns_label, truncate
 from omeflow.components.inputs import Inputs, ObjectValues
-
-Json = dict[str, Any]
+from omeflow.components.types import Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +39,7 @@ class Model:
     @property
     def volume(self) -> str:
         """Name of its volume: the model's, made a DNS label where it is none (ome.md 16.66)."""
-        return dns_label(re.sub(r"[^a-z0-9-]", "-", self.name))
+        return dns_label(self.name.replace(".", "-"))
 
     @property
     def node_label(self) -> str:
@@ -74,7 +71,7 @@ def resolve_model(inputs: Inputs) -> Model:
         if CLUSTER_BASE_MODEL.name in inputs.not_served:
             raise NotServed(
                 f"spec.model.name refers to {name!r}, but the cluster does not serve ClusterBaseModel: "
-                "install the CRDs of OME"
+                "install OME's CRDs"
             )
         raise NotFound(
             f'spec.model.name refers to model "{name}", which exists neither as BaseModel in namespace '

@@ -2,14 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from omeflow.api.errors import Invalid
 from omeflow.api.names import DECODER, DEPLOYMENT_MODE, ENGINE, ROUTER
 from omeflow.components.inputs import ServiceValues
-from omeflow.components.types import DeploymentMode
-
-Json = dict[str, Any]
+from omeflow.components.types import DeploymentMode, Json
 
 SUPPORTED = frozenset({DeploymentMode.RAW, DeploymentMode.MULTI_NODE})
 _VALID = frozenset(DeploymentMode)

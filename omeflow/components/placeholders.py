@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from omeflow.api.errors import Invalid
-
-Json = dict[str, Any]
+from omeflow.components.types import Json
 
 _ACTION = re.compile(r"(?: *\{\{-\s|\{\{)(?P<body>(?:`[^`]*`|(?!\}\})[^`])*?)(?:\s-\}\} *|\}\})")
 _COMMENT = re.compile(r"/\*.*\*/", re.DOTALL)

@@ -1,7 +1,6 @@
 """Pod specs: choosing the container, assembling it, and what the pod around it gets (ome.md 8.8, 8.10, 8.11, 9.1.1)."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from omeflow.api.errors import Invalid
 from omeflow.components.annotations import INJECT_FINE_TUNED_ADAPTER, INJECT_MODEL_INIT
@@ -9,8 +8,7 @@ from omeflow.components.merging import merge
 from omeflow.components.models import Model
 from omeflow.components.placeholders import Variables, expand
 from omeflow.components.runtimes import Runtime
-
-Json = dict[str, Any]
+from omeflow.components.types import Json
 
 OME_CONTAINER = "ome-container"
 MODEL_EMPTY_DIR = "model-empty-dir"

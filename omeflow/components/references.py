@@ -10,8 +10,6 @@ from typing import Any
 
 from omeflow.api.kinds import BASE_MODEL, CLUSTER_BASE_MODEL, CLUSTER_SERVING_RUNTIME, SERVING_RUNTIME, Kind
 
-Json = dict[str, Any]
-
 
 @dataclass(frozen=True, slots=True)
 class Reference:
@@ -47,7 +45,8 @@ def runtime_references(service: Mapping[str, Any]) -> list[Reference]:
 
 
 def _namespace_first(service: Mapping[str, Any], field: str, namespaced: Kind, cluster: Kind) -> list[Reference]:
-    name = ((service.get("spec") or {}).get(field) or {}).get("name")
+    reference = (service.get("spec") or {}).get(field)
+    name = reference.get("name") if isinstance(reference, dict) else None
     if not name:
         return []
     return [Reference(namespaced, name, service["metadata"]["namespace"]), Reference(cluster, name, None)]

@@ -4,14 +4,12 @@ Pods of plain containers have no runner and get none of this (ome.md 16.65).
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 from omeflow.components.annotations import INJECT_MODEL_INIT, MERGED_WEIGHTS
 from omeflow.components.models import Model
 from omeflow.components.quantities import whole_number
 from omeflow.components.runtimes import Runtime
-
-Json = dict[str, Any]
+from omeflow.components.types import Json
 
 GPU = "nvidia.com/gpu"
 MODEL_PATH = "MODEL_PATH"

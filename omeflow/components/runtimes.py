@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from omeflow.api.errors import Invalid, NotFound, NotServed
 from omeflow.api.kinds import CLUSTER_SERVING_RUNTIME
@@ -10,9 +9,8 @@ from omeflow.components.annotations import ACCELERATOR_CLASS
 from omeflow.components.canonical import canonical
 from omeflow.components.inputs import Inputs, ObjectValues, ServiceValues
 from omeflow.components.models import Model
+from omeflow.components.types import Json
 from omeflow.components.versions import version_matches
-
-Json = dict[str, Any]
 
 _SIZE_UNITS = {"T": 1e12, "B": 1e9, "M": 1e6}
 _PIPELINE_PARTS = ("scheduler", "textEncoder", "tokenizer", "transformer", "vae")

@@ -13,8 +13,7 @@ from omeflow.api.errors import Invalid
 from omeflow.api.names import AUTOSCALER_CLASS, DECODER, ENGINE, ROLES, TARGET_UTILIZATION
 from omeflow.components.annotations import KEDA_PREFIX, METRICS
 from omeflow.components.inputs import ServiceValues
-
-Json = dict[str, Any]
+from omeflow.components.types import Json
 
 _NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 _LONGEST_NAME = 63
@@ -115,7 +114,7 @@ def _keda(service: ServiceValues) -> Iterator[str]:
             yield f'{field} is "{address}": it must be a URL with http or https and a host'
     for mode in re.split(r"\s*,\s*", config.get("authModes") or ""):
         if mode and mode not in _AUTH_MODES:
-            yield f'spec.kedaConfig.authModes has "{mode}": use of {", ".join(_AUTH_MODES)}'
+            yield f'spec.kedaConfig.authModes has "{mode}": use basic, tls, bearer or custom'
 
 
 def _utilization(service: ServiceValues) -> Iterator[str]:

@@ -51,8 +51,9 @@ def steps() -> Iterator[Step]:
 
 
 def _steps_of(folder: Path) -> Iterator[Step]:
-    case = yaml.safe_load((folder / "case.yaml").read_text())
-    recorded = yaml.safe_load((folder / "expected.yaml").read_text())["after"]
+    (case,) = _documents(folder / "case.yaml")
+    (expected,) = _documents(folder / "expected.yaml")
+    recorded = expected["after"]
     cluster: dict[tuple[str, str], Json] = {}
     writes = ["service.yaml", *(f"then-{number}.yaml" for number in range(1, len(recorded)))]
     _put(cluster, folder / "given.yaml")
@@ -71,9 +72,7 @@ def _steps_of(folder: Path) -> Iterator[Step]:
 
 
 def _put(cluster: dict[tuple[str, str], Json], path: Path) -> None:
-    for obj in yaml.safe_load_all(path.read_text()) if path.exists() else ():
-        if obj is None:
-            continue
+    for obj in _documents(path):
         metadata = obj["metadata"]
         key = (obj["kind"], metadata["name"])
         if (metadata.get("annotations") or {}).get("conformance/delete") == "true":
@@ -81,6 +80,12 @@ def _put(cluster: dict[tuple[str, str], Json], path: Path) -> None:
         else:
             metadata.setdefault("namespace", NAMESPACE)
             cluster[key] = obj
+
+
+def _documents(path: Path) -> list[Json]:
+    """The documents of a file, none of a file that is not there."""
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return [document for document in yaml.load_all(path.read_text(), loader) if document] if path.exists() else []
 
 
 def _reference(kind: Kind, obj: Json) -> Reference:
