@@ -12,7 +12,7 @@ from omeflow.components import metadata, pods, runners
 from omeflow.components.canonical import canonical
 from omeflow.components.defaulting import with_defaults
 from omeflow.components.inputs import Inputs, ServiceValues
-from omeflow.components.merging import merge_component
+from omeflow.components.merging import merge_component, without_directives
 from omeflow.components.models import Model, resolve_model
 from omeflow.components.modes import decide_modes
 from omeflow.components.placeholders import Variables
@@ -116,7 +116,8 @@ def _serving_pod(
     field = f"spec.{role}.{part}" if part else f"spec.{role}"
     pod = pods.assemble(source, runner=runner, variables=resolved.variables, field=field)
     pod = pods.with_model_volumes(pod, model=model, annotations=annotations)
-    return pods.with_node_selector(pod, model=model, runtime=runtime, wanted=stated.get("nodeSelector") or {})
+    wanted = without_directives(stated.get("nodeSelector") or {})
+    return pods.with_node_selector(pod, model=model, runtime=runtime, wanted=wanted)
 
 
 def _router_pod(resolved: _Resolved, component: Json, annotations: dict[str, str]) -> Json:

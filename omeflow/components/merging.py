@@ -105,10 +105,15 @@ def merge_list(base: list[Json], patch: list[Json], *, key: str, field: str, pat
     return [element for value in order + kept + wanted for element in changed.get(value) or groups[value]]
 
 
+def without_directives(entries: Json) -> Json:
+    """A map of the user's without the keys that direct its merge."""
+    return {key: value for key, value in entries.items() if not key.startswith("$")}
+
+
 def _merge_free_form(base: Json, patch: Json, *, path: str) -> Json:
     """Merge maps whose keys are the user's: the only place where a directive can come from (ome.md 6.2)."""
-    entries = {key: value for key, value in patch.items() if key != "$patch"}
-    if unknown := sorted(key for key in entries if key.startswith("$")):
+    entries = without_directives(patch)
+    if unknown := sorted(key for key in patch.keys() - entries.keys() if key != "$patch"):
         raise Invalid(f'{path} has the key "{unknown[0]}", a directive without meaning here: remove it')
     match patch.get("$patch"):
         case None:

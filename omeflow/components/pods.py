@@ -45,17 +45,10 @@ def assemble(part: Json, *, runner: Json | None, variables: Variables, field: st
     """
     pod = {name: value for name, value in part.items() if name not in _NOT_OF_THE_POD}
     containers: list[Json] = list(pod.get("containers") or [])
-    if runner is None:
-        if not containers:
-            raise Invalid(f"{field} has neither runner nor containers: set {field}.runner here or in the runtime")
-        chosen = 0
-    else:
-        if not runner.get("name"):
-            raise Invalid(f"{field}.runner has no name, neither here nor in the runtime: set it to {OME_CONTAINER}")
-        names = [container.get("name") for container in containers]
-        chosen = names.index(runner["name"]) if runner["name"] in names else len(containers)
+    chosen = _chosen(containers, runner, field=field)
+    if runner is not None:
         base = containers[chosen] if chosen < len(containers) else {}
-        containers[chosen:] = [_with_runner(base, runner, field=field), *containers[chosen + 1 :]]
+        containers[chosen : chosen + 1] = [_with_runner(base, runner, field=field)]
     try:
         containers[chosen] = expand(containers[chosen], variables=variables)
     except Invalid as error:
@@ -93,6 +86,18 @@ def with_pod_defaults(pod: Json, *, probe: bool) -> Json:
     """
     containers = [_with_container_defaults(container, probe=probe) for container in pod["containers"]]
     return _POD_DEFAULTS | pod | {"containers": containers}
+
+
+def _chosen(containers: list[Json], runner: Json | None, *, field: str) -> int:
+    """Index of the container that serves: the runner's namesake or the end of the list; without runner the first."""
+    if runner is None:
+        if not containers:
+            raise Invalid(f"{field} has neither runner nor containers: set {field}.runner here or in the runtime")
+        return 0
+    if not runner.get("name"):
+        raise Invalid(f"{field}.runner has no name, neither here nor in the runtime: set it to {OME_CONTAINER}")
+    names = [container.get("name") for container in containers]
+    return names.index(runner["name"]) if runner["name"] in names else len(containers)
 
 
 def _with_runner(base: Json, runner: Json, *, field: str) -> Json:

@@ -308,6 +308,12 @@ def test_node_selectors_are_laid_over_each_other() -> None:
     }
 
 
+def test_a_directive_in_a_node_selector_stays_out_of_the_pod() -> None:
+    given = service(engine={"nodeSelector": {"$patch": "replace", "c": "service"}})
+    selector = engine(given, MODEL, with_engine_template(nodeSelector={"a": "template"})).pod_spec["nodeSelector"]
+    assert selector == {"c": "service", "models.ome.io/clusterbasemodel.llama-3-8b": "Ready"}
+
+
 def test_defaults_fill_only_what_is_open() -> None:
     given = service(engine={"dnsPolicy": "Default", "terminationGracePeriodSeconds": 0, "restartPolicy": "Never"})
     pod = engine(given).pod_spec
