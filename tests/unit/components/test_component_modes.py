@@ -10,7 +10,7 @@ from omeflow.components.modes import decide_modes
 
 Json = dict[str, Any]
 RAW, MULTI = "RawDeployment", "MultiNode"
-GROUP = {"leader": {}, "worker": {}}
+GROUP: Json = {"leader": {}, "worker": {}}
 
 
 def says(mode: str) -> Json:
