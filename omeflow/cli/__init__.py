@@ -1,0 +1,1 @@
+"""The `omeflow` command, one module per verb."""

@@ -2,18 +2,23 @@
 
 The group's own `Ready` is computed before the workloads are patched and says nothing about a rollout (rbg.md 3.1), so
 it is never read. The chain that is read instead: the attempt mark on the group, the same mark on the RoleInstanceSet
-(the controller has handed the role over), its observed generation, its counts, and the pods themselves.
+(the controller has handed the role over), its observed generation, its counts, and each instance with its pods.
+
+Revisions come in two levels: a RoleInstance is labelled with the revision of its RoleInstanceSet, and has revisions of
+its own, whose hash its pods carry. So a pod is new only together with its RoleInstance.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from omeflow.api.kinds import POD, ROLE_BASED_GROUP, ROLE_INSTANCE_SET, title
+from omeflow.api.kinds import POD, ROLE_BASED_GROUP, ROLE_INSTANCE, ROLE_INSTANCE_SET, title
 from omeflow.api.names import ATTEMPT, RBG_PREFIX, ROLE_NAME, role_attempt
 from omeflow.rollout.roles import RoleState
 from strategies.contract import Live, Manifest
 from strategies.pods import is_ready, is_terminating, trouble
 
 _INSTANCE = f"{RBG_PREFIX}role-instance-name"
+_SIZE = f"{RBG_PREFIX}component-size"
 _REVISION = "controller-revision-hash"
 
 
@@ -32,63 +37,82 @@ def role_states(service: str, live: Live) -> dict[str, RoleState]:
         return {}
     marks = served_attempts(group)
     sets = {workload["metadata"]["name"]: workload for workload in live.of(ROLE_INSTANCE_SET)}
-    pods: dict[str, list[Manifest]] = {}
-    for pod in live.of(POD):
-        pods.setdefault((pod["metadata"].get("labels") or {}).get(ROLE_NAME, ""), []).append(pod)
+    instances, pods = _by_role(live.of(ROLE_INSTANCE)), _by_role(live.of(POD))
     return {
-        role["name"]: _role_state(group, role, marks, sets.get(f"{service}-{role['name']}"), pods.get(role["name"], []))
-        for role in group["spec"]["roles"]
+        name: _role_state(
+            group, role, marks.get(name, 0), sets.get(f"{service}-{name}"), instances.get(name, []), pods.get(name, [])
+        )
+        for name, role in ((role["name"], role) for role in group["spec"]["roles"])
     }
 
 
 def _role_state(
-    group: Manifest, role: Manifest, marks: Mapping[str, int], workload: Manifest | None, pods: Sequence[Manifest]
+    group: Manifest,
+    role: Manifest,
+    attempt: int,
+    workload: Manifest | None,
+    instances: Sequence[Manifest],
+    pods: Sequence[Manifest],
 ) -> RoleState:
     name, desired = role["name"], role.get("replicas", 1)
-    attempt = marks.get(name, 0)
     if workload is None:
         place = f"{group['metadata'].get('namespace', '')}/{group['metadata']['name']}-{name}"
         missing = f"RoleInstanceSet {place} does not exist yet: the RBG controller has not taken up role {name}"
         return RoleState(name, attempt=attempt, desired=desired, waits_for=missing, obj=title(group))
-    status = workload.get("status") or {}
-    revision = status.get("updateRevision") or ""
-    instances = _instances(pods, revision)
-    current = [instance for instance in instances if instance.current]
+    revision = (workload.get("status") or {}).get("updateRevision") or ""
+    found = _instances(instances, pods, revision)
     return RoleState(
         name,
         attempt=attempt,
         desired=desired,
-        updated=sum(instance.ready for instance in current),
-        ready=sum(instance.ready for instance in instances),
-        old=len(instances) - len(current),
+        updated=sum(instance.ready and instance.current for instance in found),
+        ready=sum(instance.ready for instance in found),
+        old=sum(not instance.current for instance in found),
         revision=revision,
-        waits_for=_waits_for(role, attempt, workload, instances, pods),
+        waits_for=_waits_for(role, attempt, workload, found, pods),
         obj=title(workload),
     )
 
 
+@dataclass(frozen=True, slots=True)
 class _Instance:
-    """The pods of one RoleInstance: one for standalone roles, `size` for leader-worker roles."""
+    """A RoleInstance with its pods: one for standalone roles, `size` for leader-worker roles."""
 
-    def __init__(self, pods: Sequence[Manifest], revision: str) -> None:
-        self.pods = pods
-        self.leaving = any(is_terminating(pod) for pod in pods)
-        self.current = not self.leaving and all(_at(pod, revision) for pod in pods)
-        size = (pods[0]["metadata"].get("labels") or {}).get(f"{RBG_PREFIX}component-size", "1")
-        self.ready = not self.leaving and len(pods) >= int(size) and all(is_ready(pod) for pod in pods)
+    current: bool
+    ready: bool
 
 
-def _instances(pods: Sequence[Manifest], revision: str) -> list[_Instance]:
-    grouped: dict[str, list[Manifest]] = {}
+def _instances(instances: Sequence[Manifest], pods: Sequence[Manifest], revision: str) -> list[_Instance]:
+    """Every instance that exists or still has pods."""
+    objects = {instance["metadata"]["name"]: instance for instance in instances}
+    grouped: dict[str, list[Manifest]] = {name: [] for name in objects}
     for pod in pods:
-        labels = pod["metadata"].get("labels") or {}
-        grouped.setdefault(labels.get(_INSTANCE) or pod["metadata"]["name"], []).append(pod)
-    return [_Instance(grouped[name], revision) for name in sorted(grouped)]
+        name = _labels(pod).get(_INSTANCE) or pod["metadata"]["name"]
+        grouped.setdefault(name, []).append(pod)
+    return [_instance(objects.get(name), members, revision) for name, members in sorted(grouped.items())]
 
 
-def _at(pod: Manifest, revision: str) -> bool:
-    label = (pod["metadata"].get("labels") or {}).get(_REVISION, "")
-    return bool(revision) and label == revision
+def _instance(instance: Manifest | None, pods: Sequence[Manifest], revision: str) -> _Instance:
+    if instance is None or is_terminating(instance) or any(is_terminating(pod) for pod in pods):
+        return _Instance(current=False, ready=False)
+    size = int(_labels(pods[0]).get(_SIZE, "1")) if pods else 1
+    own = (instance.get("status") or {}).get("updateRevision") or ""
+    at_own = bool(own) and all(_labels(pod).get(_REVISION) == own.rpartition("-")[2] for pod in pods)
+    return _Instance(
+        current=bool(revision) and _labels(instance).get(_REVISION) == revision and at_own,
+        ready=len(pods) >= size and all(is_ready(pod) for pod in pods),
+    )
+
+
+def _by_role(objects: Sequence[Manifest]) -> dict[str, list[Manifest]]:
+    grouped: dict[str, list[Manifest]] = {}
+    for obj in objects:
+        grouped.setdefault(_labels(obj).get(ROLE_NAME, ""), []).append(obj)
+    return grouped
+
+
+def _labels(obj: Manifest) -> Mapping[str, str]:
+    return obj["metadata"].get("labels") or {}
 
 
 def _waits_for(

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from omeflow.api.errors import Invalid
-from omeflow.api.kinds import POD, ROLE_BASED_GROUP, ROLE_INSTANCE_SET, SCALING_ADAPTER, Kind
+from omeflow.api.kinds import POD, ROLE_BASED_GROUP, ROLE_INSTANCE, ROLE_INSTANCE_SET, SCALING_ADAPTER, Kind
 from omeflow.api.names import COMPONENT_INDEX, DEPLOYMENT_MODE, ENGINE, GROUP_NAME, ISVC_LABEL, ROLE_NAME, ROUTER
 from omeflow.components.types import ComponentConfig, DeploymentMode
 from omeflow.rollout.roles import RoleState
@@ -26,9 +26,10 @@ class RBGStrategy:
     observed_kinds: Sequence[Observed] = (
         Observed(ROLE_BASED_GROUP, ISVC_LABEL, named=True),
         Observed(ROLE_INSTANCE_SET, GROUP_NAME),
+        Observed(ROLE_INSTANCE, GROUP_NAME),
         Observed(POD, GROUP_NAME),
     )
-    needs: Sequence[Kind] = (ROLE_BASED_GROUP, ROLE_INSTANCE_SET, SCALING_ADAPTER)
+    needs: Sequence[Kind] = (ROLE_BASED_GROUP, ROLE_INSTANCE_SET)
     install = (
         "the cluster does not serve RoleBasedGroup workloads.x-k8s.io/v1alpha2, which annotation"
         f" {DEPLOYMENT_MODE}: RoleBasedGroup asks for; install RBG v0.7.0 or later (github.com/sgl-project/rbg)"

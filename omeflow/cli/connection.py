@@ -1,0 +1,22 @@
+"""The options by which verbs find the cluster and Temporal."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Kubeconfig = Annotated[
+    Path | None,
+    typer.Option("--kubeconfig", help="Kubeconfig file; else $KUBECONFIG, ~/.kube/config, or the pod's own account."),
+]
+Context = Annotated[str | None, typer.Option("--context", help="Context of the kubeconfig; else its current one.")]
+TemporalAddress = Annotated[
+    str | None,
+    typer.Option("--temporal-address", help="host:port of Temporal; else TEMPORAL_ADDRESS, or localhost:7233."),
+]
+TemporalNamespace = Annotated[
+    str | None, typer.Option("--temporal-namespace", help="Temporal namespace; else TEMPORAL_NAMESPACE, or default.")
+]
+Namespaces = Annotated[
+    list[str] | None, typer.Option("--namespace", "-n", help="Kubernetes namespace to serve; repeatable. Default: all.")
+]

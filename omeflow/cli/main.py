@@ -1,0 +1,69 @@
+"""`omeflow`: the verbs, and how an error leaves the program.
+
+Exit codes: 0 done, 1 it could not be done (one line says why and what to do), 2 the command line is wrong, 3 what was
+asked about is not (yet) as wanted, 130 interrupted.
+"""
+
+import logging
+import sys
+
+import typer
+
+from omeflow.api.errors import OmeflowError
+from omeflow.cli import demo, install_crds, render, status, up, watcher, worker
+from omeflow.cli.console import stderr
+
+app = typer.Typer(
+    name="omeflow",
+    help="A durable InferenceService orchestrator for Kubernetes, on Temporal.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+app.command(name="demo", epilog=demo.EXAMPLES)(demo.demo)
+app.command(name="up", epilog=up.EXAMPLES)(up.up)
+app.command(name="worker", epilog=worker.EXAMPLES)(worker.worker)
+app.command(name="watcher", epilog=watcher.EXAMPLES)(watcher.watcher)
+app.command(name="render", epilog=render.EXAMPLES)(render.render)
+app.command(name="status", epilog=status.EXAMPLES)(status.status)
+app.command(name="install-crds", epilog=install_crds.EXAMPLES)(install_crds.install_crds)
+
+
+@app.callback()
+def options(verbose: bool = typer.Option(False, "--verbose", "-v", help="Log what happens, with times.")) -> None:
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    logging.getLogger("temporalio.activity").setLevel(logging.ERROR)  # steps that fail say so in their run
+
+
+def run() -> None:
+    """Entry point of the `omeflow` command."""
+    try:
+        app()
+    except OmeflowError as error:
+        fail(error)
+    except ExceptionGroup as group:
+        matched, rest = group.split(OmeflowError)
+        if rest is not None or matched is None:
+            raise
+        fail(first(matched))
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def fail(error: BaseException) -> None:
+    stderr.print(f"[red]error:[/] {type(error).__name__}: {error}", highlight=False, soft_wrap=True)
+    sys.exit(1)
+
+
+def first(group: BaseExceptionGroup[OmeflowError]) -> BaseException:
+    """The first error of a group of groups."""
+    inner: BaseException = group
+    while isinstance(inner, BaseExceptionGroup):
+        inner = inner.exceptions[0]
+    return inner
+
+
+if __name__ == "__main__":
+    run()

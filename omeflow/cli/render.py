@@ -1,0 +1,69 @@
+"""`omeflow render`: what a service becomes, without a cluster."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+import typer
+import yaml
+
+from omeflow.api.errors import Invalid
+from omeflow.api.kinds import INFERENCE_SERVICE
+from omeflow.cli.console import stdout
+from omeflow.components.inputs import resolve_inputs
+from omeflow.components.references import references
+from strategies.contract import Live, Owner, RoleVersion
+from strategies.manager import default_manager
+from strategies.render import render as render_inputs
+
+Manifest = dict[str, Any]
+
+EXAMPLES = "Example: omeflow render examples/models.yaml examples/prefill-decode-router.yaml"
+
+
+def render(
+    files: Annotated[list[Path], typer.Argument(help="InferenceServices, and the models and runtimes they refer to.")],
+    output: Annotated[str, typer.Option("--output", "-o", help="yaml or json")] = "yaml",
+) -> None:
+    """Print the objects that omeflow would make of the InferenceServices in these files. Asks no cluster."""
+    if output not in ("yaml", "json"):
+        raise typer.BadParameter("choose yaml or json", param_hint="--output")
+    objects = [manifest for path in files for manifest in _read(path)]
+    services = [manifest for manifest in objects if manifest.get("kind") == INFERENCE_SERVICE.name]
+    if not services:
+        raise Invalid(f"no InferenceService in {', '.join(map(str, files))}: name a file that has one")
+    rendered = [manifest for service in services for manifest in _objects(service, objects)]
+    if output == "json":
+        stdout.print(orjson.dumps(rendered, option=orjson.OPT_INDENT_2).decode(), soft_wrap=True, markup=False)
+    else:
+        stdout.print(yaml.safe_dump_all(rendered, sort_keys=False, width=120), soft_wrap=True, markup=False, end="")
+
+
+def _read(path: Path) -> Iterator[Manifest]:
+    try:
+        documents = list(yaml.safe_load_all(path.read_text()))
+    except (OSError, yaml.YAMLError) as error:
+        raise Invalid(f"{path} cannot be read: {error}") from error
+    for document in documents:
+        if isinstance(document, dict) and "kind" in document and "name" in (document.get("metadata") or {}):
+            yield document
+        elif document is not None:
+            raise Invalid(f"{path} holds a document without kind or metadata.name: every document must be an object")
+
+
+def _objects(service: Manifest, beside: list[Manifest]) -> Iterator[Manifest]:
+    service["metadata"].setdefault("namespace", "default")
+    named = {(obj["kind"], obj["metadata"].get("namespace"), obj["metadata"]["name"]): obj for obj in beside}
+    found = {}
+    for reference in references(service):
+        if obj := named.get((reference.kind.name, reference.namespace, reference.name)):
+            found[reference] = obj
+    chosen, desired = render_inputs(resolve_inputs(service, found), default_manager())
+    metadata = service["metadata"]
+    owner = Owner(metadata["namespace"], metadata["name"], metadata.get("uid", ""))
+    versions = {role: RoleVersion(1, wanted) for role, wanted in desired.roles.items()}
+    yield from desired.rbac
+    yield chosen.strategy.workload(owner, versions, Live({}))[0].manifest
+    yield from desired.autoscalers
+    yield from desired.exposure

@@ -1,0 +1,85 @@
+"""`omeflow status`: how services stand, and why they do not go on."""
+
+import asyncio
+from typing import Annotated, Any
+
+import orjson
+import typer
+from rich.table import Table
+
+from omeflow.api.errors import NotFound
+from omeflow.api.kinds import INFERENCE_ROLLOUT, INFERENCE_SERVICE
+from omeflow.api.rollouts import InferenceRollout
+from omeflow.cli.connection import Context, Kubeconfig
+from omeflow.cli.console import stdout
+from omeflow.kube.client import Cluster
+from omeflow.rollout.status import ROLLED_OUT
+
+Manifest = dict[str, Any]
+
+EXAMPLES = "Examples: omeflow status · omeflow status chat -n demo · omeflow status chat -n demo --output json"
+NOT_READY = 3
+
+
+def status(
+    name: Annotated[str | None, typer.Argument(help="InferenceService; all of the namespace if not given.")] = None,
+    namespace: Annotated[str, typer.Option("--namespace", "-n", help="Kubernetes namespace.")] = "default",
+    output: Annotated[str, typer.Option("--output", "-o", help="table or json")] = "table",
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+) -> None:
+    """Show services: roles, last attempt, what it waits for. Exits with 3 if the named service is not ready."""
+    services, records = asyncio.run(_read(name, namespace, kubeconfig, context))
+    rows = [
+        _row(service, [r for r in records if r.spec.service == service["metadata"]["name"]]) for service in services
+    ]
+    if output == "json":
+        stdout.print(orjson.dumps(rows, option=orjson.OPT_INDENT_2).decode(), soft_wrap=True, markup=False)
+    else:
+        stdout.print(_table(rows))
+    if name and rows[0]["ready"] != "True":
+        raise typer.Exit(NOT_READY)
+
+
+async def _read(
+    name: str | None, namespace: str, kubeconfig: Any, context: Any
+) -> tuple[list[Manifest], list[InferenceRollout]]:
+    async with Cluster.connect(kubeconfig=kubeconfig, context=context) as cluster:
+        if name is None:
+            services = await cluster.list(INFERENCE_SERVICE, namespace)
+        else:
+            try:
+                services = [await cluster.get(INFERENCE_SERVICE, name, namespace)]
+            except NotFound as error:
+                raise NotFound(
+                    f"there is no InferenceService {name} in namespace {namespace}: name another with -n"
+                ) from error
+        records = [InferenceRollout.model_validate(r) for r in await cluster.list(INFERENCE_ROLLOUT, namespace)]
+    return services, sorted(records, key=lambda record: record.spec.number)
+
+
+def _row(service: Manifest, records: list[InferenceRollout]) -> Manifest:
+    conditions = {c["type"]: c for c in (service.get("status") or {}).get("conditions") or []}
+    roles = {
+        kind.removesuffix("Ready").lower(): condition.get("message") or condition["status"]
+        for kind, condition in conditions.items()
+        if kind.endswith("Ready") and kind != "Ready"
+    }
+    last = records[-1] if records else None
+    return {
+        "name": service["metadata"]["name"],
+        "ready": conditions.get("Ready", {}).get("status", "Unknown"),
+        "roles": {role: "ready" if text == "True" else text for role, text in roles.items()},
+        "attempt": last.spec.number if last else None,
+        "phase": str(last.status.phase) if last else None,
+        "stage": last.status.stage if last else None,
+        "rollout": conditions.get(ROLLED_OUT, {}).get("message", "no attempt yet: is a watcher running?"),
+    }
+
+
+def _table(rows: list[Manifest]) -> Table:
+    table = Table("service", "ready", "roles", "attempt", "phase", "rollout", box=None, pad_edge=False)
+    for row in rows:
+        roles = "\n".join(f"{role}: {text}" for role, text in row["roles"].items())
+        table.add_row(row["name"], row["ready"], roles, str(row["attempt"] or "-"), row["phase"] or "-", row["rollout"])
+    return table

@@ -1,0 +1,60 @@
+"""`omeflow up`: everything on one machine."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from omeflow.cli.connection import Context, Kubeconfig, Namespaces, TemporalAddress
+from omeflow.cli.console import progress
+from omeflow.cli.ground import DEFAULT_DIRECTORY, ground
+from omeflow.cli.running import until_interrupted
+from workers.all_in_one import run_all
+from workers.settings import Settings
+
+EXAMPLES = "Examples: omeflow up --local · omeflow up --context staging · omeflow up --temporal-address temporal:7233"
+
+
+def up(
+    local: Annotated[
+        bool, typer.Option("--local", help="Start a local cluster, with a simulated RBG controller, and serve that.")
+    ] = False,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+    namespace: Namespaces = None,
+    temporal_address: TemporalAddress = None,
+    ui_port: Annotated[
+        int | None, typer.Option("--ui-port", help="Port of the Temporal UI. Default: a free one.")
+    ] = None,
+    directory: Annotated[
+        Path, typer.Option("--directory", help="Where the local cluster and Temporal keep their files.")
+    ] = DEFAULT_DIRECTORY,
+    nodes: Annotated[int, typer.Option("--nodes", help="Nodes of the local cluster, with 8 GPUs each.")] = 4,
+) -> None:
+    """Run worker, watcher and Temporal together, against a local cluster or the current kubeconfig."""
+
+    async def run() -> None:
+        async with ground(
+            local=local,
+            directory=directory,
+            kubeconfig=kubeconfig,
+            context=context,
+            temporal_address=temporal_address,
+            ui_port=ui_port,
+            nodes=nodes,
+        ) as made:
+            if made.temporal:
+                progress(f"Temporal UI: {made.temporal.ui}")
+            if local:
+                progress(f"export KUBECONFIG={made.kubeconfig}")
+            settings = Settings(
+                kubeconfig=made.kubeconfig,
+                context=context,
+                temporal_address=made.temporal_address,
+                namespaces=tuple(namespace or ()),
+            )
+            progress("worker and watcher are running; Ctrl-C ends everything")
+            await run_all(settings)
+
+    asyncio.run(until_interrupted(run()))

@@ -1,0 +1,28 @@
+"""`omeflow watcher`: watch InferenceServices and start their runs."""
+
+import asyncio
+
+from omeflow.cli.connection import Context, Kubeconfig, Namespaces, TemporalAddress, TemporalNamespace
+from omeflow.cli.running import until_interrupted
+from workers.all_in_one import run_watcher
+from workers.settings import Settings
+
+EXAMPLES = "Example: omeflow watcher --namespace serving --namespace staging"
+
+
+def watcher(
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+    temporal_address: TemporalAddress = None,
+    temporal_namespace: TemporalNamespace = None,
+    namespace: Namespaces = None,
+) -> None:
+    """Watch InferenceServices, start their runs and write their status, until interrupted."""
+    settings = Settings(
+        kubeconfig=kubeconfig,
+        context=context,
+        temporal_address=temporal_address,
+        temporal_namespace=temporal_namespace,
+        namespaces=tuple(namespace or ()),
+    )
+    asyncio.run(until_interrupted(run_watcher(settings)))

@@ -1,0 +1,26 @@
+"""`omeflow worker`: run workflows and steps."""
+
+import asyncio
+
+from omeflow.cli.connection import Context, Kubeconfig, TemporalAddress, TemporalNamespace
+from omeflow.cli.running import until_interrupted
+from workers.all_in_one import run_worker
+from workers.settings import Settings
+
+EXAMPLES = "Example: omeflow worker --temporal-address temporal:7233"
+
+
+def worker(
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+    temporal_address: TemporalAddress = None,
+    temporal_namespace: TemporalNamespace = None,
+) -> None:
+    """Run workflows and steps, until interrupted. Any number of workers may run."""
+    settings = Settings(
+        kubeconfig=kubeconfig,
+        context=context,
+        temporal_address=temporal_address,
+        temporal_namespace=temporal_namespace,
+    )
+    asyncio.run(until_interrupted(run_worker(settings)))
