@@ -97,22 +97,22 @@ async def _version_output(binary: Path) -> str | None:
 
 
 async def _install(release: Release, *, cache: Cache, progress: Progress, environment: Mapping[str, str]) -> None:
-    with cache.installing(release) as directory:
-        try:
+    try:
+        with cache.installing(release) as directory:
             await download(release, into=directory, progress=progress)
-            return
-        except Unobtainable as reason:
-            not_fetched = reason
-            progress(f"{not_fetched}; building it instead")
-    with cache.installing(release) as directory:
-        try:
+        return
+    except Unobtainable as reason:
+        not_fetched = reason
+        progress(f"{not_fetched}; building it instead")
+    try:
+        with cache.installing(release) as directory:
             await build(release, into=directory, progress=progress, environment=environment)
-        except Unobtainable as not_built:
-            raise errors.Terminal(
-                f"no {', '.join(release.binaries)} for a local cluster: {not_fetched}; {not_built}. "
-                f"Put {release} into PATH (for example the directory that `setup-envtest use {_series()}` prints, in "
-                f"{ASSETS}), or install Go 1.24 or newer with access to Go modules"
-            ) from not_built
+    except Unobtainable as not_built:
+        raise errors.Terminal(
+            f"no {', '.join(release.binaries)} for a local cluster: {not_fetched}; {not_built}. "
+            f"Put {release} into PATH (for example the directory that `setup-envtest use {_series()}` prints, in "
+            f"{ASSETS}), or install Go 1.24 or newer with access to Go modules"
+        ) from not_built
 
 
 def _series() -> str:

@@ -73,6 +73,10 @@ class ManagedProcess:
             code = self._process.returncode if self._process is not None else None
             raise errors.Terminal(f"{self.name} ended with {code}. The end of {self.log}:\n{self.log_tail()}")
 
+    async def wait(self) -> int | None:
+        """Wait until the process ends by itself; its exit code."""
+        return await self._process.wait() if self._process is not None else None
+
     def log_tail(self) -> str:
         if not self.log.exists():
             return "(no log)"
