@@ -37,7 +37,15 @@ def render(
     if output == "json":
         stdout.print(orjson.dumps(rendered, option=orjson.OPT_INDENT_2).decode(), soft_wrap=True, markup=False)
     else:
-        stdout.print(yaml.safe_dump_all(rendered, sort_keys=False, width=120), soft_wrap=True, markup=False, end="")
+        text = yaml.dump_all(rendered, Dumper=_Plain, sort_keys=False, width=120)
+        stdout.print(text, soft_wrap=True, markup=False, end="")
+
+
+class _Plain(yaml.SafeDumper):
+    """YAML as kubectl writes it: equal parts are written out, not referred to."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        return True
 
 
 def _read(path: Path) -> Iterator[Manifest]:
