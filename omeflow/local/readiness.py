@@ -20,11 +20,15 @@ async def until(
     Raises:
         errors.Unavailable: it was not within `deadline` seconds; the message says `what` was waited for.
     """
+
+    async def ask() -> bool:  # any callable that gives an awaitable is a condition; tenacity recognizes functions only
+        return await condition()
+
     asking = AsyncRetrying(
         retry=retry_if_result(lambda yes: not yes), wait=wait_fixed(interval), stop=stop_after_delay(deadline)
     )
     try:
-        await asking(condition)
+        await asking(ask)
     except RetryError:
         raise errors.Unavailable(f"waited {deadline:.0f} s for {what}, in vain") from None
 

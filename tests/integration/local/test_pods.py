@@ -1,6 +1,7 @@
 """Pods on a local cluster live as rollouts need it: Ready by their gates, images changed in place, pulls that fail."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from omeflow.api import kinds
 from omeflow.kube.client import Cluster
 from omeflow.local.readiness import until
-from omeflow.local.stages import UNPULLABLE_TAG
+from omeflow.local.stages import STARTUP, UNPULLABLE_TAG
 
 pytestmark = pytest.mark.real_cluster
 
@@ -152,6 +153,16 @@ async def test_an_in_place_update_to_an_unpullable_image_leaves_the_pod_unready(
     stuck = await pod_when(cluster, "chat-0", namespace, lambda pod: not ready(pod), what="chat-0 to be unready")
     assert stuck["status"]["phase"] == "Running"
     assert container(stuck)["state"]["waiting"]["reason"] == "ImagePullBackOff"
+
+
+async def test_a_container_takes_as_long_to_start_as_the_pod_says(cluster: Cluster, namespace: str) -> None:
+    pod = manifest("chat-0", namespace)
+    pod["metadata"]["annotations"] = {STARTUP: "3s"}
+    await cluster.create(pod)
+    started = await pod_when(cluster, "chat-0", namespace, ready, what="chat-0 to be Ready")
+    created = datetime.fromisoformat(started["metadata"]["creationTimestamp"])
+    running = datetime.fromisoformat(container(started)["state"]["running"]["startedAt"])
+    assert (running - created).total_seconds() >= 2  # both are cut off to seconds
 
 
 async def test_a_deleted_pod_goes_once_its_finalizers_are_gone(cluster: Cluster, namespace: str) -> None:
