@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from temporalio import activity
 
 from activities.ownership import ensure_ours
-from activities.records import Records, objects_of
+from activities.records import Records
 from omeflow.api.errors import FieldOwned
 from omeflow.api.kinds import kind_of, title
 from omeflow.api.steps import APPLY_AUTOSCALERS, APPLY_EXPOSURE, APPLY_RBAC, Applied, StepRequest
 from omeflow.kube.client import Cluster
 from strategies.contract import Manifest, Owner
+from strategies.recorded import objects_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from temporalio import activity
 
 from activities.reading import read_live, read_service
-from activities.records import Records, now, objects_of, plan_of, timestamp
+from activities.records import Records, now, timestamp
 from activities.remembering import read_history
 from omeflow.api.errors import Conflict, FieldOwned
 from omeflow.api.rollouts import InferenceRollout, Phase, StageTiming, Status, Wait
@@ -14,7 +14,8 @@ from omeflow.api.steps import APPLY_WORKLOAD, Applied, StageRequest
 from omeflow.kube.client import Cluster
 from strategies.contract import Owner
 from strategies.manager import StrategyManager
-from strategies.planning import mixture
+from strategies.planning import REPAIR, mixture
+from strategies.recorded import objects_of, plan_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,8 @@ class ApplyWorkload:
             read_live(self.cluster, strategy, owner, kinds=named),
             read_history(self.records, record, only=set(plan.serving.values())),
         )
-        roles = mixture(plan, attempt.number, desired, history, stage=request.index)
+        reached = len(plan.stages) if request.stage.name == REPAIR else request.index
+        roles = mixture(plan, attempt.number, desired, history, stage=reached)
         applies = strategy.workload(owner, roles, live)
         for apply in applies:
             try:

@@ -9,7 +9,7 @@ from temporalio import activity
 
 from activities.events import tell
 from activities.reading import read_live, read_service
-from activities.records import Records, plan_of, timestamp
+from activities.records import Records, timestamp
 from omeflow.api.rollouts import InferenceRollout, Phase, Wait
 from omeflow.api.steps import AWAIT_ROLLOUT, AwaitRequest, RoleNumbers, StageState
 from omeflow.kube.client import Cluster
@@ -17,6 +17,7 @@ from omeflow.rollout.roles import RoleState
 from strategies.contract import Owner
 from strategies.manager import StrategyManager
 from strategies.planning import expected_attempts
+from strategies.recorded import plan_of
 
 
 @dataclass(frozen=True, slots=True)

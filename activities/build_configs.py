@@ -7,7 +7,7 @@ from temporalio import activity
 
 from activities.ownership import ensure_ours
 from activities.reading import read_live
-from activities.records import Records, inputs_of, plan_of
+from activities.records import Records
 from activities.remembering import read_history
 from omeflow.api.kinds import kind_of
 from omeflow.api.rollouts import InferenceRollout
@@ -16,7 +16,8 @@ from omeflow.kube.client import Cluster
 from strategies.contract import Desired, Manifest, Owner
 from strategies.history import History
 from strategies.manager import StrategyManager
-from strategies.planning import Planned, plan_attempt
+from strategies.planning import Planned, plan_attempt, repair_plan
+from strategies.recorded import inputs_of, objects_of, plan_of
 from strategies.render import render
 
 
@@ -31,6 +32,8 @@ class BuildConfigs:
         attempt = request.attempt
         owner = Owner(attempt.namespace, attempt.service, attempt.uid)
         record = await self.records.get(attempt)
+        if request.repair:
+            return repair_plan(plan_of(record), objects_of(record))
         chosen, desired = render(inputs_of(record), self.strategies)
         live, history = await asyncio.gather(
             read_live(self.cluster, chosen.strategy, owner),

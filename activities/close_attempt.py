@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from temporalio import activity
 
 from activities.events import tell
-from activities.records import Records, now, plan_of
+from activities.records import Records, now
 from activities.select_strategy import RENDERER
 from omeflow.api.rollouts import InferenceRollout, Phase, Status
 from omeflow.api.steps import CLOSE_ATTEMPT, Closed, CloseRequest
 from omeflow.kube.client import Cluster
+from strategies.recorded import plan_of
 
 _EVENTS = {Phase.SUCCEEDED: ("RolloutSucceeded", False), Phase.FAILED: ("RolloutFailed", True)}
 

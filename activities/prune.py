@@ -7,7 +7,7 @@ from temporalio import activity
 
 from activities.ownership import ensure_ours
 from activities.reading import read_live, read_service
-from activities.records import Records, objects_of, plan_of
+from activities.records import Records
 from activities.remembering import read_history
 from omeflow.api.errors import ForeignObject
 from omeflow.api.kinds import kind_of
@@ -16,6 +16,7 @@ from omeflow.kube.client import Cluster
 from strategies.contract import Owner
 from strategies.manager import StrategyManager
 from strategies.planning import mixture
+from strategies.recorded import objects_of, plan_of
 
 
 @dataclass(frozen=True, slots=True)

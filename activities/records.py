@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from omeflow.api.errors import Conflict, NotFound, NotServed
 from omeflow.api.kinds import INFERENCE_ROLLOUT
 from omeflow.api.names import ISVC_LABEL, RECORD_MANAGER
-from omeflow.api.rollouts import InferenceRollout, Phase, RolloutPlan, Spec, Status, pack, unpack
+from omeflow.api.rollouts import InferenceRollout, Phase, RolloutPlan, Spec, Status, pack
 from omeflow.api.steps import Attempt, Change
 from omeflow.components.inputs import Inputs
 from omeflow.kube.client import Cluster
@@ -139,25 +139,6 @@ class Records:
     @staticmethod
     def _address(attempt: Attempt) -> str:
         return f"{attempt.uid}/{attempt.number}"
-
-
-def inputs_of(record: InferenceRollout) -> Inputs:
-    """The values that the attempt started from. Raises NotFound if it never had any."""
-    return Inputs.from_json(unpack(_present(record, record.spec.inputs, "inputs")))
-
-
-def objects_of(record: InferenceRollout) -> Desired:
-    return Desired.from_json(unpack(_present(record, record.spec.objects, "objects")))
-
-
-def plan_of(record: InferenceRollout) -> RolloutPlan:
-    return RolloutPlan.model_validate(unpack(_present(record, record.spec.plan, "plan")))
-
-
-def _present(record: InferenceRollout, text: str | None, part: str) -> str:
-    if text is None:
-        raise NotFound(f"InferenceRollout {record.metadata['namespace']}/{record.name} has no spec.{part}")
-    return text
 
 
 def now() -> str:

@@ -2,11 +2,12 @@
 
 import asyncio
 
-from activities.records import Records, inputs_of, objects_of
+from activities.records import Records
 from omeflow.api.errors import NotFound
 from omeflow.api.rollouts import InferenceRollout, Phase
 from omeflow.api.steps import Attempt
 from strategies.history import Former, History
+from strategies.recorded import inputs_of, objects_of
 
 
 async def read_history(records: Records, record: InferenceRollout, *, only: set[int] | None = None) -> History:

@@ -12,7 +12,7 @@ from omeflow.api.steps import SELECT_STRATEGY, Selection, SelectRequest
 from omeflow.components.inputs import fingerprint
 from omeflow.kube.client import Cluster
 from strategies.manager import StrategyManager
-from strategies.render import choose
+from strategies.render import Chosen, choose
 
 RENDERER = version("omeflow")
 
@@ -36,6 +36,8 @@ class SelectStrategy:
         ]
         if not change.forced and _is_last(known, seen, in_hand=request.in_hand):
             return Selection(up_to_date=True)
+        if change.cause == "repair" and known and _is_last(known, seen, in_hand=0):
+            return _selection(known[-1], choose(inputs, self.strategies), repair=True)
         record = await self.records.open(
             change.model_copy(update={"fingerprint": seen}),
             key=request.key,
@@ -45,14 +47,7 @@ class SelectStrategy:
         )
         await self._close_lost(known, in_hand=request.in_hand, number=record.spec.number)
         chosen = choose(inputs, self.strategies)
-        return Selection(
-            attempt=record.attempt,
-            generation=record.spec.generation,
-            fingerprint=seen,
-            strategy=chosen.strategy.name,
-            modes=chosen.modes,
-            choices=chosen.choices,
-        )
+        return _selection(record, chosen)
 
     async def _close_lost(self, known: list[InferenceRollout], *, in_hand: int, number: int) -> None:
         """Records without outcome that no run carries out any more."""
@@ -62,6 +57,18 @@ class SelectStrategy:
                 lost.phase, lost.finished_at, lost.wait = Phase.SUPERSEDED, now(), None
                 lost.message = f"its run was lost; attempt {number} carries on"
                 await self.records.write_status(record, lost)
+
+
+def _selection(record: InferenceRollout, chosen: Chosen, *, repair: bool = False) -> Selection:
+    return Selection(
+        repair=repair,
+        attempt=record.attempt,
+        generation=record.spec.generation,
+        fingerprint=record.spec.fingerprint,
+        strategy=chosen.strategy.name,
+        modes=chosen.modes,
+        choices=chosen.choices,
+    )
 
 
 def _is_last(known: list[InferenceRollout], seen: str, *, in_hand: int) -> bool:

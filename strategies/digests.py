@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from omeflow.components.annotations import acts_on_annotation
+from omeflow.components.annotations import reaches_pods_at_once
 
 
 def digest(body: dict[str, Any]) -> str:
@@ -21,7 +21,7 @@ def digest(body: dict[str, Any]) -> str:
 def _decisive(value: Any, key: str = "") -> Any:
     if isinstance(value, dict):
         if key == "annotations":
-            return {name: text for name, text in value.items() if acts_on_annotation(name)}
+            return {name: text for name, text in value.items() if reaches_pods_at_once(name)}
         return {name: _decisive(item, name) for name, item in value.items()}
     if isinstance(value, list):
         return [_decisive(item) for item in value]

@@ -9,12 +9,16 @@ from dataclasses import dataclass
 
 from omeflow.api.errors import Terminal
 from omeflow.api.rollouts import RolloutPlan
+from omeflow.api.steps import Plan, Stage
 from omeflow.components.inputs import Inputs
 from omeflow.rollout.differences import describe
+from omeflow.rollout.planner import DEFAULT_DEADLINE_SECONDS as DEADLINE
 from omeflow.rollout.planner import RoleChange, plan_stages
 from strategies.contract import Desired, DesiredRole, Live, Manifest, RoleVersion, Strategy
 from strategies.history import History, address
 
+REPAIR = "repair"
+"""Name of the stage in which a converged attempt is done again."""
 Render = Callable[[Inputs], Desired]
 
 
@@ -72,6 +76,20 @@ def plan_attempt(
         summary=_summary(changes, told, removed, pending),
     )
     return _with_steps(plan, desired, history, forced=forced or attempt == 1)
+
+
+def repair_plan(plan: RolloutPlan, desired: Desired) -> Plan:
+    """Everything once more, in one stage: what serves is what is wanted, so nothing rolls."""
+    roles = list(desired.roles)
+    stage = Stage(name=REPAIR, roles=roles, reason="objects were changed or removed", deadline_seconds=DEADLINE)
+    summary = f"repair of {plan.summary}" if plan.summary else "repair"
+    return Plan(
+        stages=[stage],
+        summary=summary,
+        rbac=bool(desired.rbac),
+        autoscalers=bool(desired.autoscalers),
+        exposure=bool(desired.exposure),
+    )
 
 
 def mixture(

@@ -105,10 +105,7 @@ async def dev_server(
     Raises:
         Terminal: the `temporal` command is missing, or the server died.
     """
-    directory.mkdir(parents=True, exist_ok=True)
-    if not keep:
-        for path in directory.glob("temporal.db*"):
-            path.unlink()
+    _prepare(directory, keep=keep)
     free = free_ports(4)
     port, ui_port = port or free[0], ui_port or free[1]
     flags = ["server", "start-dev", "--ip", "127.0.0.1", "--port", str(port), "--ui-port", str(ui_port)]
@@ -131,6 +128,13 @@ async def dev_server(
         yield server
     finally:
         await process.stop()
+
+
+def _prepare(directory: Path, *, keep: bool) -> None:
+    directory.mkdir(parents=True, exist_ok=True)
+    if not keep:
+        for path in directory.glob("temporal.db*"):
+            path.unlink()
 
 
 async def _answers(server: DevServer) -> bool:

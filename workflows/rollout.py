@@ -94,11 +94,8 @@ class InferenceServiceRollout:
                 return "nothing to do: the last attempt had the same inputs"
             attempt = chosen.attempt
             self._tell(story.taken_up(change, chosen))
-            plan = await step(
-                steps.BUILD_CONFIGS,
-                steps.BuildRequest(attempt=attempt),
-                summary=f"attempt {attempt.number}: plan stages",
-            )
+            build = steps.BuildRequest(attempt=attempt, repair=chosen.repair)
+            plan = await step(steps.BUILD_CONFIGS, build, summary=f"attempt {attempt.number}: plan stages")
         except ActivityError as error:
             return await self._refuse(change, attempt, error, in_hand)
         if in_hand:

@@ -105,6 +105,8 @@ class Selection(Message):
     """`up_to_date`: the last attempt had the same inputs, there is nothing to do, and no record was made."""
 
     up_to_date: bool = False
+    repair: bool = False
+    """The last attempt is done again, under its number."""
     attempt: Attempt = Field(default_factory=Attempt)
     generation: int = 0
     fingerprint: str = ""
@@ -115,6 +117,8 @@ class Selection(Message):
 
 class BuildRequest(Message):
     attempt: Attempt = Field(default_factory=Attempt)
+    repair: bool = False
+    """Do again what the attempt did: it has converged, and somebody changed its objects since."""
 
 
 class Plan(Message):

@@ -16,14 +16,17 @@ from temporalio.service import RPCError
 from omeflow.api.errors import OmeflowError
 from omeflow.api.kinds import INFERENCE_SERVICE
 from omeflow.api.names import STATUS_MANAGER
-from omeflow.api.rollouts import InferenceRollout
+from omeflow.api.rollouts import InferenceRollout, Phase
 from omeflow.api.steps import Change, RoleNumbers
 from omeflow.components.inputs import fingerprint
 from omeflow.kube.client import Cluster
 from omeflow.rollout.roles import RoleState
 from omeflow.rollout.status import Facts, service_status
-from omeflow.rollout.trigger import decide
+from omeflow.rollout.trigger import Trigger, decide
+from strategies.contract import Owner
+from strategies.drift import drift
 from strategies.manager import StrategyManager, default_manager
+from strategies.recorded import serving_after
 from workers.settings import Settings
 from workers.watching.queue import Queue, Service
 from workers.watching.signals import Signals
@@ -36,6 +39,10 @@ RETRY = 2.0
 """Seconds until a look that failed is made again."""
 PACE = 0.5
 """Seconds between two signals about roles that move and are not done; a role that is done is told at once."""
+DRIFT = 2.0
+"""Seconds that drift must last: caches of different kinds do not show the same moment."""
+REPAIRS = 60.0
+"""Seconds between two repairs of one service: whoever keeps changing our fields is not to be outpaced."""
 AGAIN = 600.0
 """Seconds after which an open attempt is looked at again: its run may have been lost."""
 KINDS = 5.0
@@ -51,6 +58,8 @@ class _Memory:
     looked: bool = False
     roles: tuple[RoleNumbers, ...] = ()
     told_at: float = 0.0
+    drift_since: float | None = None
+    repaired_at: float = float("-inf")
     status: dict[str, Any] = field(default_factory=dict)
 
 
@@ -123,10 +132,16 @@ class Watcher:
             memory.fingerprint, memory.triggered = seen, False
         metadata = manifest["metadata"]
         trigger = decide(
-            fingerprint=seen, generation=metadata["generation"], records=attempts, relisted=not memory.looked
+            fingerprint=seen,
+            generation=metadata["generation"],
+            records=attempts,
+            lost_fields=self._drift(service, manifest, attempts),
+            relisted=not memory.looked,
         )
         memory.looked = True
-        if trigger is None or memory.triggered:
+        if trigger is None:
+            memory.drift_since = None
+        if trigger is None or not self._is_due(service, memory, trigger):
             return
         change = Change(
             namespace=service.namespace,
@@ -139,6 +154,36 @@ class Watcher:
         )
         await self._signals.changed(service, change)
         memory.triggered = True
+
+    def _is_due(self, service: Service, memory: _Memory, trigger: Trigger) -> bool:
+        """Whether to tell it now: a change once, a repair at a pace."""
+        if trigger.cause != "repair":
+            return not memory.triggered
+        clock = asyncio.get_running_loop().time()
+        if memory.drift_since is None:
+            memory.drift_since = clock
+        if (rest := max(memory.drift_since + DRIFT, memory.repaired_at + REPAIRS) - clock) > 0:
+            self._queue.add_later(service, seconds=rest)
+            return False
+        memory.drift_since, memory.repaired_at = None, clock
+        return True
+
+    def _drift(self, service: Service, manifest: dict[str, Any], attempts: list[InferenceRollout]) -> list[str]:
+        """What somebody else did to the objects of an attempt that has converged."""
+        last = attempts[-1] if attempts else None
+        if last is None or last.status.phase is not Phase.SUCCEEDED or not last.spec.objects:
+            return []
+        strategy = self.world.strategy(manifest)
+        live = self.world.live(service, strategy)
+        wanted = serving_after(attempts)
+        return drift(
+            owner=Owner(service.namespace, service.name, manifest["metadata"]["uid"]),
+            strategy=strategy,
+            desired=wanted.desired,
+            roles=wanted.roles,
+            live=live,
+            shared=self.world.shared(service),
+        )
 
     async def _tell_roles(self, service: Service, memory: _Memory, states: dict[str, RoleState]) -> None:
         """Tell the run how its roles stand, when that has changed; progress at a pace, completion at once."""

@@ -12,12 +12,18 @@ from omeflow.api.kinds import (
     BASE_MODEL,
     CLUSTER_BASE_MODEL,
     CLUSTER_SERVING_RUNTIME,
+    HORIZONTAL_POD_AUTOSCALER,
     INFERENCE_ROLLOUT,
     INFERENCE_SERVICE,
     POD,
+    ROLE,
+    ROLE_BINDING,
+    SERVICE,
+    SERVICE_ACCOUNT,
     SERVING_RUNTIME,
     Kind,
 )
+from omeflow.api.names import FIELD_MANAGER, ISVC_LABEL
 from omeflow.api.rollouts import InferenceRollout
 from omeflow.components.inputs import Inputs, resolve_inputs
 from omeflow.components.references import Reference, references
@@ -25,11 +31,15 @@ from omeflow.kube.cache import ListWatch
 from omeflow.kube.client import Cluster
 from omeflow.kube.store import Change
 from strategies.contract import Live, Observed, Strategy
+from strategies.drift import Address
+from strategies.history import address
 from strategies.manager import StrategyManager
 from strategies.render import not_served
 from workers.watching.queue import Service
 
 Manifest = dict[str, Any]
+SHARED = (SERVICE_ACCOUNT, ROLE, ROLE_BINDING, HORIZONTAL_POD_AUTOSCALER, SERVICE)
+"""Kinds beside the workloads, watched for what somebody else does to them."""
 REFERRED = (BASE_MODEL, CLUSTER_BASE_MODEL, SERVING_RUNTIME, CLUSTER_SERVING_RUNTIME)
 
 
@@ -48,13 +58,16 @@ class World:
         self.services = self._watch(INFERENCE_SERVICE, keep=_without_managed_fields, tell=self._service_changed)
         for kind in REFERRED:
             self._watch(kind, keep=_without_managed_fields, tell=self._referred_changed(kind))
-        self.records = self._watch(INFERENCE_ROLLOUT, keep=_record, tell=self._child_changed("ome.io/inferenceservice"))
+        self.records = self._watch(INFERENCE_ROLLOUT, keep=_record, tell=self._child_changed(ISVC_LABEL))
+        for kind in SHARED:
+            self._watch(kind, keep=_ours, tell=self._child_changed(ISVC_LABEL), label_selector=ISVC_LABEL)
         for entry in self._observed():
-            keep = _pod if entry.kind is POD else _without_managed_fields
+            keep = _pod if entry.kind is POD else _ours
             self._watch(entry.kind, keep=keep, tell=self._child_changed(entry.label), label_selector=entry.label)
         self._referring = self.services.by(references)
         self._records_of = self.records.by(lambda record: [_key(record, record["spec"]["service"])])
         self._children = {entry.kind: self._caches[entry.kind].by(_by_label(entry.label)) for entry in self._observed()}
+        self._shared = [self._caches[kind].by(_by_label(ISVC_LABEL)) for kind in SHARED]
         self.deleted: dict[Service, str] = {}
         """UID of services that have gone and whose runs have not been told yet."""
 
@@ -93,7 +106,7 @@ class World:
         )
 
     def attempts(self, manifest: Manifest) -> list[InferenceRollout]:
-        """Records of this very service, oldest first; without inputs, objects and plan."""
+        """Records of this very service, oldest first; without inputs and choices."""
         metadata = manifest["metadata"]
         found = [
             InferenceRollout.model_validate(record)
@@ -104,6 +117,10 @@ class World:
 
     def live(self, service: Service, strategy: Strategy) -> Live:
         return Live({entry.kind: self._children[entry.kind].get(service) for entry in strategy.observed_kinds})
+
+    def shared(self, service: Service) -> dict[Address, Manifest]:
+        """Live objects of the service beside its workload."""
+        return {address(obj): obj for index in self._shared for obj in index.get(service)}
 
     def all_services(self) -> list[Service]:
         return [_key(manifest) for manifest in self.services.values()]
@@ -163,10 +180,16 @@ def _without_managed_fields(manifest: Manifest) -> Manifest:
     return {**manifest, "metadata": metadata}
 
 
+def _ours(manifest: Manifest) -> Manifest:
+    """An object with the managed fields of omeflow and its seeds only; others' change with every status."""
+    fields = [e for e in manifest["metadata"].get("managedFields") or [] if e["manager"].startswith(FIELD_MANAGER)]
+    return {**manifest, "metadata": {**manifest["metadata"], "managedFields": fields}}
+
+
 def _record(manifest: Manifest) -> Manifest:
-    """A record without its large parts: inputs, objects, plan."""
+    """A record without what only steps read. Objects and plan stay, compressed: drift is measured against them."""
     kept = _without_managed_fields(manifest)
-    large = ("inputs", "objects", "plan", "choices")
+    large = ("inputs", "choices")
     return {**kept, "spec": {key: value for key, value in manifest["spec"].items() if key not in large}}
 
 
