@@ -155,12 +155,8 @@ class LocalCluster:
                             snapshot.save(self._layout.etcd_data)
                     self._layout.installed.write_text(snapshot.name)
             async with step(f"starting controllers, and kwok with {len(nodes)} nodes", progress=progress):
-                await asyncio.gather(
-                    *(process.start() for process in self.processes.values()),
-                    self._add_nodes(cluster, nodes),
-                    crds.until_served(cluster, definitions),
-                )
-        self.check()
+                await asyncio.gather(*(process.start() for process in self.processes.values()))
+                await asyncio.gather(self._add_nodes(cluster, nodes), crds.until_served(cluster, definitions))
 
     def _has_installed(self, snapshot: Snapshot) -> bool:
         return self._layout.installed.exists() and self._layout.installed.read_text() == snapshot.name
@@ -211,6 +207,7 @@ class LocalCluster:
         wanted = {node["metadata"]["name"] for node in nodes}
 
         async def usable() -> bool:
+            self.check()
             live = await cluster.list(kinds.NODE)
             return wanted <= {node["metadata"]["name"] for node in live if is_usable(node)}
 
