@@ -1,13 +1,23 @@
 """A proxy that misbehaves on demand, and a cluster that is reached through it."""
 
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
 from faults import FaultProxy, fault_proxy, kubeconfig
 
 from omeflow.kube.client import Cluster
 from omeflow.kube.rate import RateLimit
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run these tests on a cluster of processes and on one in containers, unless the environment chooses one."""
+    chosen = os.environ.get("OMEFLOW_TEST_CLUSTER") or os.environ.get("OMEFLOW_TEST_KUBECONFIG")
+    if "cluster_kubeconfig" in metafunc.fixturenames and not chosen:
+        clusters = ["local", pytest.param("containers", marks=pytest.mark.container)]
+        metafunc.parametrize("cluster_kubeconfig", clusters, indirect=True, scope="session")
 
 
 @pytest_asyncio.fixture(loop_scope="session")
