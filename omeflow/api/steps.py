@@ -51,6 +51,8 @@ class RoleNumbers(Message):
     """One role as it stands, counted in pods (in groups, for multi-node roles)."""
 
     role: str = ""
+    attempt: int = 0
+    """Whose template it has been given; a role may be done twice in a row, at two attempts."""
     desired: int = 0
     updated: int = 0
     ready: int = 0

@@ -31,7 +31,10 @@ def _differences(before: Any, after: Any, path: str) -> Iterator[str]:
 
 
 def _named(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(item, dict) and "name" in item for item in value)
+    """Whether items can be told by name: an environment may have a variable twice, and the last one counts."""
+    if not isinstance(value, list) or not value or not all(isinstance(item, dict) and "name" in item for item in value):
+        return False
+    return len({str(item["name"]) for item in value}) == len(value)
 
 
 def _short(path: str) -> str:

@@ -46,6 +46,7 @@ class RoleState:
             waits_for = f"{self.obj} still has the template of attempt {self.attempt}, not {attempt}"
         return RoleNumbers(
             role=self.role,
+            attempt=self.attempt,
             desired=self.desired,
             updated=self.updated if self.attempt == attempt else 0,
             ready=self.ready,
