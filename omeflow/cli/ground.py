@@ -58,7 +58,7 @@ async def ground(
             client = await stack.enter_async_context(Cluster.connect(kubeconfig=kubeconfig, limit=CONTROLLER_LIMIT))
             await stack.enter_async_context(simulated_rbg(client))
         async with Cluster.connect(kubeconfig=kubeconfig, context=context) as connected:
-            await crds.install(connected, custom_resource_definitions())
+            await crds.establish(connected, custom_resource_definitions())
         server = None
         if temporal_address is None:
             progress("starting Temporal")

@@ -27,7 +27,7 @@ def install_crds(
 
     async def install() -> None:
         async with Cluster.connect(kubeconfig=kubeconfig, context=context) as cluster:
-            await crds.install(cluster, definitions)
+            await crds.establish(cluster, definitions)
 
     asyncio.run(install())
     for definition in definitions:

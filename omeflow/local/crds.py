@@ -3,7 +3,7 @@
 import asyncio
 import functools
 import gzip
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,12 @@ async def install(cluster: Cluster, definitions: Iterable[dict[str, Any]]) -> No
     """Apply the definitions, all at once."""
     applying = (cluster.apply(definition, manager=FIELD_MANAGER, force=True) for definition in definitions)
     await asyncio.gather(*applying)
+
+
+async def establish(cluster: Cluster, definitions: Sequence[dict[str, Any]]) -> None:
+    """Apply the definitions and wait until they can be used: a kind that is just established is not served yet."""
+    await install(cluster, definitions)
+    await until_served(cluster, definitions)
 
 
 async def until_served(cluster: Cluster, definitions: Iterable[dict[str, Any]]) -> None:

@@ -36,7 +36,7 @@ def settings(temporal: DevServer, cluster_kubeconfig: Path) -> Settings:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def prepared(cluster: Cluster) -> None:
     """omeflow's CRDs, a model that every node holds, and the runtimes of the examples."""
-    await crds.install(cluster, custom_resource_definitions())
+    await crds.establish(cluster, custom_resource_definitions())
     for manifest in yaml.safe_load_all((EXAMPLES / "models.yaml").read_text()):
         await cluster.apply(manifest, manager="platform-team", force=True)
 
