@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from omeflow.api import kinds
-from omeflow.api.errors import Conflict, NotFound, OmeflowError
+from omeflow.api.errors import Conflict, Forbidden, NotFound, OmeflowError
 from omeflow.api.kinds import kind_of
 from omeflow.kube.cache import ListWatch
 from omeflow.kube.client import Cluster
@@ -35,7 +35,8 @@ WATCHED = (
     kinds.POD,
 )
 RETRY = 0.2
-"""Seconds until a step whose writes were refused is taken again."""
+"""Seconds until a step whose writes were refused is taken again; doubled from one refusal to the next."""
+LONGEST_RETRY = 10.0
 EVENT_INTERVAL = 5.0
 """Seconds in which an event is not repeated."""
 
@@ -72,6 +73,7 @@ class _Driver:
         self._cluster = cluster
         self._machine = Machine()
         self._news = asyncio.Event()
+        self._pauses: dict[Key, float] = {}
         self._applied: dict[Key, tuple[str, object]] = {}
         self._recorded: dict[str, tuple[int, float]] = {}
 
@@ -93,9 +95,18 @@ class _Driver:
             try:
                 await self._carry_out(step.writes)
             except OmeflowError as error:
-                level = logging.DEBUG if isinstance(error, Conflict | NotFound) else logging.WARNING
-                log.log(level, "%s %s/%s: %s", key.kind, key.namespace, key.name, error)
-                self._machine.look_again(key, at=time.time() + RETRY)
+                log.log(
+                    logging.DEBUG if _is_passing(error) else logging.WARNING,
+                    "%s %s/%s: %s",
+                    key.kind,
+                    key.namespace,
+                    key.name,
+                    error,
+                )
+                pause = self._pauses[key] = min(LONGEST_RETRY, 2 * self._pauses.get(key, RETRY / 2))
+                self._machine.look_again(key, at=time.time() + pause)
+            else:
+                self._pauses.pop(key, None)
 
     async def _sleep(self) -> None:
         wait = self._machine.wait(now=time.time())
@@ -186,3 +197,8 @@ class _Driver:
             "source": {"component": "rbg-simulated"},
         }
         await self._cluster.apply(event, manager=wire.MANAGER, force=True)
+
+
+def _is_passing(error: OmeflowError) -> bool:
+    """Whether the error is everyday life: somebody wrote in between, or the namespace is on its way out."""
+    return isinstance(error, Conflict | NotFound) or (isinstance(error, Forbidden) and "terminated" in str(error))

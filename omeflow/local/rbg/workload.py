@@ -1,14 +1,18 @@
 """One step for a RoleInstanceSet: its RoleInstances, one per ordinal, and the rolling update over them (rbg.md 5.1).
 
-A RoleInstance counts as updated by its label, at once, and as ready by its condition, which follows later. So just
-after an instance is updated the set's status counts it as updated and ready. `currentRevision` is not fooled: it
-becomes `updateRevision` only when every instance has been seen ready at it, twice.
+Two weaknesses of the real controller are kept, because omeflow has to live with them:
+
+- A RoleInstance counts as updated by its label, at once, and as ready by its condition, which follows later. So just
+  after an instance is updated the set's status counts it as updated and ready. `currentRevision` is not fooled: it
+  becomes `updateRevision` only when every instance has been seen ready at it, twice.
+- A rollout is what leads from `currentRevision` to `updateRevision`. If the former template comes back in the midst of
+  one, the two are equal, nothing rolls, and the instances that were updated stay so, broken or not.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 import orjson
 
@@ -22,17 +26,19 @@ STABLY_UNHEALTHY = 10.0
 """Seconds after which an unhealthy instance may be updated outside the budget (rbg.md 3.4)."""
 
 
-@dataclass(slots=True)
 class UnhealthySince:
-    """Since when each instance was seen unhealthy without a break; lives as long as the controller."""
+    """Since when each instance was seen unhealthy without a break; lives as long as the controller.
 
-    _since: dict[str, float] = field(default_factory=dict)
+    As in the real one, a step of any set forgets the instances of all others: on a busy cluster nobody stays unhealthy
+    for long. Seen in the snapshot of 2026-08-19; what helps is to delete the broken RoleInstance.
+    """
 
-    def note(self, instance: Object, *, now: float) -> None:
-        if _is_healthy(instance):
-            self._since.pop(uid_of(instance), None)
-        else:
-            self._since.setdefault(uid_of(instance), now)
+    def __init__(self) -> None:
+        self._since: dict[str, float] = {}
+
+    def observe(self, instances: Iterable[Object], *, now: float) -> None:
+        unhealthy = [uid_of(instance) for instance in instances if not _is_healthy(instance)]
+        self._since = {uid: self._since.get(uid, now) for uid in unhealthy}
 
     def lasts(self, instance: Object, *, now: float) -> bool:
         return now - self._since.get(uid_of(instance), now) >= STABLY_UNHEALTHY
@@ -64,8 +70,7 @@ def reconcile(workload: Object, observed: Observed, unhealthy: UnhealthySince, *
     if wire.terminating(workload):
         return Step()
     instances = {ordinal_of(instance): instance for instance in observed.children(workload, "RoleInstance")}
-    for instance in instances.values():
-        unhealthy.note(instance, now=now)
+    unhealthy.observe(instances.values(), now=now)
     known = observed.children(workload, "ControllerRevision")
     template = workload["spec"]["roleInstanceTemplate"]
     update, writes = revisions.record(workload, template, known)
@@ -107,8 +112,7 @@ def _plan(
         surge=0,
         max_unavailable=unavailable if max_surge else max(1, unavailable),
     )
-    surge = _surge(rollout, instances, max_surge)
-    return _Rollout(**{name: getattr(rollout, name) for name in _Rollout.__slots__} | {"surge": surge})
+    return replace(rollout, surge=_surge(rollout, instances, max_surge))
 
 
 def _surge(rollout: _Rollout, instances: dict[int, Object], max_surge: int) -> int:

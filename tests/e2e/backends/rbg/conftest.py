@@ -1,0 +1,11 @@
+"""One group per test, on a cluster with a RoleBasedGroup controller."""
+
+import pytest
+from rbg_group import Group
+
+from omeflow.kube.client import Cluster
+
+
+@pytest.fixture
+def group(rbg_backend: str, cluster: Cluster, namespace: str) -> Group:
+    return Group(cluster, namespace)
