@@ -1,0 +1,74 @@
+# The commands of this repository. Each sets up what it needs: Python 3.11 or newer has to be there, and either the
+# internet or Go for the control plane's binaries.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+CORE := omeflow/api omeflow/components omeflow/rollout strategies
+FIRST := tests/unit tests/conformance
+UV := uv==0.13.9
+LOCK := $(VENV)/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	--no-emit-index-url pyproject.toml
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo test setup lint format binaries unit system lock image clean
+
+help: ## List these commands
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-10s %s\n", $$1, $$2 }'
+
+demo: setup binaries ## Run the main job on a local cluster, with everything it needs
+	$(BIN)/omeflow demo $(ARGS)
+
+test: setup lint binaries unit system ## Check and test everything
+
+setup: $(INSTALLED) ## Create .venv with the locked dependencies
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo "error: omeflow needs Python 3.11 or newer, not $$($(PYTHON) --version 2>&1);" \
+	    "name another one, as in: make $(or $(MAKECMDGOALS),setup) PYTHON=python3.12" >&2; exit 1; }
+	@echo "== installing the locked dependencies into $(VENV) (about a minute, once)"
+	@$(PYTHON) -m venv $(VENV) || { \
+	    echo "error: $(PYTHON) makes no virtual environment; on Debian: apt install python3-venv" >&2; exit 1; }
+	$(PIP) install --require-hashes --only-binary=:all: --requirement requirements.lock
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+lint: setup ## Check style, types and layers
+	@echo "== style, types, layers"
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup ## Format the code and sort its imports
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+binaries: setup ## Find, fetch or build etcd, Kubernetes and kwok
+	@echo "== the control plane's binaries (built from source if they cannot be fetched: 8 minutes on 2 cores, once)"
+	@$(BIN)/python -m omeflow.local.preparing
+
+unit: setup ## Test what decides: without servers, with its coverage
+	@echo "== unit and conformance tests, coverage of the pure core"
+	$(BIN)/pytest $(FIRST) $(CORE:%=--cov=%) --cov-report=term:skip-covered --cov-fail-under=90 $(ARGS)
+
+system: setup binaries ## Test against real servers: integration, end to end, chaos
+	@echo "== tests against a real API server, a real Temporal server, and containers"
+	$(BIN)/pytest tests $(FIRST:%=--ignore=%) -ra --durations=10 $(ARGS)
+
+lock: ## Resolve the dependencies anew
+	$(PYTHON) -m venv $(VENV)/lock
+	$(VENV)/lock/bin/pip --disable-pip-version-check install --quiet $(UV)
+	$(LOCK) --upgrade --all-extras --output-file requirements.lock
+	$(LOCK) --upgrade --constraint requirements.lock --output-file deploy/requirements.lock
+
+image: ## Build the image of worker and watcher
+	docker build --file deploy/Dockerfile --tag omeflow:dev .
+
+clean: ## Remove .venv and the tools' caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage
