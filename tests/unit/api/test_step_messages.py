@@ -1,0 +1,42 @@
+"""Messages outlive releases: an old worker reads what a new one wrote, and the other way around."""
+
+import inspect
+
+import pytest
+
+from omeflow.api import steps
+from omeflow.api.steps import Change, Message, Step
+
+MESSAGES = [value for value in vars(steps).values() if inspect.isclass(value) and issubclass(value, Message)]
+STEPS = [value for value in vars(steps).values() if isinstance(value, Step)]
+
+
+@pytest.mark.parametrize("message", MESSAGES, ids=lambda message: message.__name__)
+def test_a_message_may_lack_fields_and_have_unknown_ones(message: type[Message]) -> None:
+    assert message.model_validate({"from_the_future": 1}) == message()
+
+
+@pytest.mark.parametrize("message", MESSAGES, ids=lambda message: message.__name__)
+def test_a_message_survives_the_wire(message: type[Message]) -> None:
+    assert message.model_validate_json(message().model_dump_json()) == message()
+
+
+def test_the_names_of_the_steps_are_those_of_the_design() -> None:
+    assert [step.name for step in STEPS] == [
+        "select-strategy",
+        "build-configs",
+        "apply-rbac",
+        "apply-workload",
+        "apply-autoscalers",
+        "apply-exposure",
+        "await-rollout",
+        "prune",
+        "close-attempt",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cause", "forced"), [("edit", False), ("dependency", False), ("repair", True), ("replay", True)]
+)
+def test_which_causes_are_carried_out_although_the_inputs_are_the_same(cause: str, forced: bool) -> None:
+    assert Change(cause=cause).forced is forced
