@@ -65,7 +65,7 @@ lock: ## Resolve the dependencies anew
 	$(PYTHON) -m venv $(VENV)/lock
 	$(VENV)/lock/bin/pip --disable-pip-version-check install --quiet $(UV)
 	$(LOCK) --upgrade --all-extras --output-file requirements.lock
-	$(LOCK) --upgrade --constraint requirements.lock --output-file deploy/requirements.lock
+	$(LOCK) --upgrade --extra build --constraint requirements.lock --output-file deploy/requirements.lock
 
 image: ## Build the image of worker and watcher
 	docker build --file deploy/Dockerfile --tag omeflow:dev .
