@@ -22,7 +22,7 @@ def autoscaler(owner: Owner, config: ComponentConfig, *, target: Kind, target_na
     """The HorizontalPodAutoscaler of a component; None for class `external`.
 
     Raises:
-        Invalid: the class is not supported here.
+        Invalid: the class is not supported here, or the target is not a number.
     """
     scaler = config.annotations.get(AUTOSCALER_CLASS, "hpa")
     if scaler == "external":
@@ -53,7 +53,7 @@ def autoscaler(owner: Owner, config: ComponentConfig, *, target: Kind, target_na
                     "type": "Resource",
                     "resource": {
                         "name": config.extension.scale_metric or "cpu",
-                        "target": {"type": "Utilization", "averageUtilization": _utilization(config)},
+                        "target": {"type": "Utilization", "averageUtilization": _utilization(owner, config)},
                     },
                 }
             ],
@@ -61,7 +61,14 @@ def autoscaler(owner: Owner, config: ComponentConfig, *, target: Kind, target_na
     }
 
 
-def _utilization(config: ComponentConfig) -> int:
-    if (given := config.annotations.get(TARGET_UTILIZATION)) is not None:
+def _utilization(owner: Owner, config: ComponentConfig) -> int:
+    given = config.annotations.get(TARGET_UTILIZATION)
+    if given is None:
+        return config.extension.scale_target or DEFAULT_UTILIZATION
+    try:
         return int(given)
-    return config.extension.scale_target or DEFAULT_UTILIZATION
+    except ValueError:
+        raise Invalid(
+            f"InferenceService {owner.namespace}/{owner.name}: annotation {TARGET_UTILIZATION} of the {config.role} is"
+            f" {given!r}; it must be an integer, such as {DEFAULT_UTILIZATION}"
+        ) from None

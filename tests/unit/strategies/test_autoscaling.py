@@ -101,3 +101,13 @@ def test_a_class_that_is_not_supported_is_refused_with_the_way_out(scaler_class:
         " which RoleBasedGroup services do not support yet; use hpa, or external and a scaler of your own on"
         " RoleBasedGroupScalingAdapter chat-engine"
     )
+
+
+@pytest.mark.parametrize("target", ["", "eighty", "80%", "0.8"])
+def test_a_target_of_a_component_that_is_no_number_is_refused(target: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        scaler(annotations={"ome.io/targetUtilizationPercentage": target})
+    assert str(refused.value) == (
+        "InferenceService serving/chat: annotation ome.io/targetUtilizationPercentage of the engine is"
+        f" {target!r}; it must be an integer, such as 80"
+    )
