@@ -1,0 +1,147 @@
+"""Attempts of service `serving/chat`, planned by a strategy whose cluster is a dictionary.
+
+The inputs of a service are its images by role, and whatever else a test puts into its spec; `render` makes a role of
+each image. `present_code` of a Cluster stands for the version of omeflow, which may render the same inputs differently.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from rbg_samples import OWNER, desired
+
+from omeflow.api.errors import Invalid
+from omeflow.api.kinds import Kind
+from omeflow.components.inputs import Inputs, ServiceValues
+from omeflow.components.types import DeploymentMode
+from omeflow.rollout.roles import RoleState
+from strategies.contract import Apply, Capabilities, Desired, Live, Observed, Owner, PlanRequest, RoleVersion
+from strategies.history import Former, History
+from strategies.planning import Planned, mixture, plan_attempt
+
+Json = dict[str, Any]
+
+
+def inputs(images: Mapping[str, str], **spec: Any) -> Inputs:
+    service = ServiceValues("chat", "serving", OWNER.uid, {}, {}, {"images": dict(images), **spec})
+    return Inputs(service)
+
+
+def shared(kind: str, name: str, **spec: Any) -> Json:
+    return {"apiVersion": "v1", "kind": kind, "metadata": {"name": name, "namespace": "serving"}, **spec}
+
+
+def render(values: Inputs, *, renderer: str = "") -> Desired:
+    """One role per image, and the objects beside them; another `renderer` makes other templates of the same inputs.
+
+    Raises:
+        Invalid: the present code refuses what `refused` is in.
+    """
+    spec = values.service.spec
+    if spec.get("refused") == renderer:
+        raise Invalid("no longer supported")
+    made: Json = {"renderer": renderer} if renderer else {}
+    return Desired(
+        roles={role: desired(role, image, **made) for role, image in spec["images"].items()},
+        rbac=[shared("ServiceAccount", "chat-router")] if "router" in spec["images"] else [],
+        autoscalers=[shared("Autoscaler", f"chat-{role}", bounds=spec.get("bounds")) for role in spec["images"]]
+        if spec.get("scaled", True)
+        else [],
+        exposure=[shared("Service", f"chat-{role}") for role in spec["images"]],
+    )
+
+
+@dataclass
+class Cluster:
+    """What serves: by role, the version that its workload has been given, and whether it has converged on it."""
+
+    serving: dict[str, RoleVersion] = field(default_factory=dict)
+    unsettled: set[str] = field(default_factory=set)
+    attempts: list[Former] = field(default_factory=list)
+    present_code: str = ""
+
+    def history(self, *, without: Sequence[int] = ()) -> History:
+        return History([attempt for attempt in self.attempts if attempt.number not in without])
+
+    def plan(self, values: Inputs, *, forced: bool = False, without: Sequence[int] = ()) -> Planned:
+        return plan_attempt(
+            attempt=len(self.attempts) + 1,
+            service="chat",
+            strategy=DictionaryStrategy(self),
+            desired=self.render(values),
+            live=Live({}),
+            history=self.history(without=without),
+            render=self.render,
+            forced=forced,
+        )
+
+    def render(self, values: Inputs) -> Desired:
+        return render(values, renderer=self.present_code)
+
+    def roll_out(
+        self, values: Inputs, *, stages: int | None = None, stuck: bool = False, succeeded: bool = True
+    ) -> Planned:
+        """Plan an attempt and carry out its first stages; all of them, and the removal, if `stages` is None.
+
+        `stuck`: the last of these stages is applied and does not converge.
+        """
+        planned, former = self.plan(values), self.history()
+        number, wanted = len(self.attempts) + 1, self.render(values)
+        count = len(planned.plan.stages) if stages is None else min(stages, len(planned.plan.stages))
+        for stage in range(count):
+            after = mixture(planned.plan, number, wanted, former, stage=stage)
+            moved = {role for role, version in after.items() if version != self.serving.get(role)}
+            assert moved <= set(planned.plan.stages[stage].roles), "a role moved outside its stage"
+            assert set(self.serving) <= set(after), "a serving role was left out"
+            self.serving = after
+            self.unsettled |= moved
+            if not (stuck and stage == count - 1):
+                self.unsettled -= set(planned.plan.stages[stage].roles)
+        finished = count == len(planned.plan.stages) and not stuck
+        if finished:
+            self.serving = {role: version for role, version in self.serving.items() if role in wanted.roles}
+        self.attempts.append(Former(number, finished and succeeded, values, wanted))
+        return planned
+
+
+class DictionaryStrategy:
+    """Reads the cluster's dictionary instead of live objects."""
+
+    name = "Dictionary"
+    observed_kinds: Sequence[Observed] = ()
+    capabilities = Capabilities()
+    needs: Sequence[Kind] = ()
+    install = ""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+
+    def is_applicable(self, annotations: Mapping[str, str]) -> bool:
+        return True
+
+    def validate_deployment_modes(self, service: str, modes: Mapping[str, DeploymentMode]) -> None:
+        pass
+
+    def plan(self, request: PlanRequest) -> Desired:
+        raise NotImplementedError
+
+    def workload(self, owner: Owner, roles: Mapping[str, RoleVersion], live: Live) -> list[Apply]:
+        return []
+
+    def removal(
+        self, owner: Owner, roles: Mapping[str, RoleVersion], leaving: Sequence[str], live: Live
+    ) -> list[Apply]:
+        return []
+
+    def served_attempts(self, live: Live) -> dict[str, int]:
+        return {role: version.attempt for role, version in self._cluster.serving.items()}
+
+    def role_states(self, service: str, live: Live) -> dict[str, RoleState]:
+        unsettled = self._cluster.unsettled
+        return {
+            role: RoleState(role, attempt=version.attempt, waits_for="0 of 1" if role in unsettled else "")
+            for role, version in self._cluster.serving.items()
+        }
+
+    def ingress_deployment_mode(self, modes: Mapping[str, DeploymentMode]) -> DeploymentMode:
+        return DeploymentMode.RAW

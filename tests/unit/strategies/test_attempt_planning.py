@@ -1,0 +1,382 @@
+"""What an attempt will do: which roles roll, in which stages, and which steps have nothing to do."""
+
+from typing import Any
+
+import pytest
+from attempt_samples import Cluster, inputs, render, shared
+from hypothesis import given
+from hypothesis import strategies as st
+from rbg_samples import version
+
+from omeflow.api.rollouts import RolloutPlan
+from omeflow.components.inputs import Inputs
+from strategies.contract import RoleVersion
+from strategies.history import Former, History
+from strategies.planning import Planned, expected_attempts, mixture, repair_plan
+
+BOTH = {"engine": "img:1", "router": "img:1"}
+ALL = {"engine": "img:1", "decoder": "img:1", "router": "img:1"}
+
+
+def running(images: dict[str, str] = BOTH, **spec: Any) -> Cluster:
+    """A cluster in which attempt 1 has converged."""
+    cluster = Cluster()
+    cluster.roll_out(inputs(images, **spec))
+    return cluster
+
+
+def stages(planned: Planned) -> list[list[str]]:
+    return [stage.roles for stage in planned.plan.stages]
+
+
+def attempts(cluster: Cluster) -> dict[str, int]:
+    return {role: version.attempt for role, version in cluster.serving.items()}
+
+
+class TestCreation:
+    def test_everything_is_new(self) -> None:
+        planned = Cluster().plan(inputs(BOTH))
+        assert stages(planned) == [["engine", "router"]]
+        assert planned.plan.changed_roles == ["engine", "router"]
+        assert planned.plan.serving == {}
+        assert planned.plan.summary == "create engine, router"
+        assert (planned.rbac, planned.autoscalers, planned.exposure) == (True, True, True)
+        assert planned.skipped == {"prune": "nothing is to be removed"}
+
+    def test_what_a_service_does_not_have_is_skipped(self) -> None:
+        planned = Cluster().plan(inputs({"engine": "img:1"}, scaled=False))
+        assert (planned.rbac, planned.autoscalers, planned.exposure) == (False, False, True)
+        assert (
+            planned.skipped["apply-rbac"] == planned.skipped["apply-autoscalers"] == "the service has no such objects"
+        )
+
+
+class TestUpdates:
+    def test_only_the_edited_role_rolls(self) -> None:
+        planned = running(ALL).plan(inputs(ALL | {"decoder": "img:2"}))
+        assert stages(planned) == [["decoder"]]
+        assert planned.plan.changed_roles == ["decoder"]
+        assert planned.plan.serving == {"engine": 1, "decoder": 1, "router": 1}
+        assert planned.plan.summary == "decoder: containers[main].image: img:1 -> img:2"
+
+    def test_an_edit_that_changes_no_template_rolls_nothing(self) -> None:
+        planned = running().plan(inputs(BOTH))
+        assert stages(planned) == []
+        assert planned.plan.summary == "no role's template changes"
+        assert planned.skipped == {
+            "apply-rbac": "nothing has changed",
+            "apply-autoscalers": "nothing has changed",
+            "apply-exposure": "nothing has changed",
+            "prune": "nothing is to be removed",
+        }
+
+    def test_new_bounds_touch_the_autoscalers_only(self) -> None:
+        planned = running().plan(inputs(BOTH, bounds=[2, 9]))
+        assert stages(planned) == []
+        assert (planned.rbac, planned.autoscalers, planned.exposure) == (False, True, False)
+
+    def test_a_role_that_joins(self) -> None:
+        planned = running().plan(inputs(BOTH | {"decoder": "img:1", "engine": "img:2"}))
+        assert stages(planned) == [["engine"], ["decoder"]]
+        assert planned.plan.changed_roles == ["engine", "decoder"] or planned.plan.changed_roles == [
+            "decoder",
+            "engine",
+        ]
+        assert planned.plan.summary == "engine: containers[main].image: img:1 -> img:2; decoder: new role"
+        assert (planned.rbac, planned.autoscalers, planned.exposure) == (False, True, True)
+
+    def test_a_role_that_leaves_goes_last(self) -> None:
+        planned = running().plan(inputs({"engine": "img:2"}))
+        assert stages(planned) == [["engine"]]
+        assert planned.plan.removed_roles == ["router"]
+        assert planned.plan.summary == "engine: containers[main].image: img:1 -> img:2; router: removed"
+        assert {(gone["kind"], gone["name"]) for gone in planned.plan.prune} == {
+            ("ServiceAccount", "chat-router"),
+            ("Autoscaler", "chat-router"),
+            ("Service", "chat-router"),
+        }
+        assert "prune" not in planned.skipped
+
+    def test_a_role_that_has_not_converged_goes_first(self) -> None:
+        cluster = running(ALL)
+        cluster.unsettled = {"router"}
+        planned = cluster.plan(inputs(ALL | {"engine": "img:2"}))
+        assert stages(planned) == [["router"], ["engine"]]
+        assert planned.plan.changed_roles == ["engine"]
+
+    def test_a_forced_attempt_does_every_step_and_rolls_nothing(self) -> None:
+        planned = running().plan(inputs(BOTH), forced=True)
+        assert stages(planned) == []
+        assert (planned.rbac, planned.autoscalers, planned.exposure) == (True, True, True)
+
+    def test_a_forced_attempt_makes_no_objects_that_the_service_does_not_have(self) -> None:
+        planned = running({"engine": "img:1"}).plan(inputs({"engine": "img:1"}), forced=True)
+        assert planned.rbac is False
+        assert planned.skipped["apply-rbac"] == "the service has no such objects"
+
+
+class TestSteps:
+    def test_objects_are_applied_again_unless_every_attempt_since_convergence_wanted_them(self) -> None:
+        cluster = running()
+        cluster.roll_out(inputs(BOTH, bounds=[2, 9]), succeeded=False)
+        assert cluster.plan(inputs(BOTH)).autoscalers is True  # the failed attempt may have applied its own
+        cluster.roll_out(inputs(BOTH))
+        assert cluster.plan(inputs(BOTH)).autoscalers is False
+
+    def test_objects_of_failed_attempts_are_pruned_too(self) -> None:
+        cluster = running({"engine": "img:1"})
+        cluster.roll_out(inputs(BOTH), stages=0)
+        planned = cluster.plan(inputs({"engine": "img:1"}))
+        assert {gone["name"] for gone in planned.plan.prune} == {"chat-router"}
+        assert planned.plan.removed_roles == []
+
+    def test_what_was_pruned_before_the_last_convergence_is_not_pruned_again(self) -> None:
+        cluster = running()
+        cluster.roll_out(inputs({"engine": "img:1"}))
+        assert cluster.plan(inputs({"engine": "img:2"})).plan.prune == []
+
+    def test_a_scaler_that_is_not_wanted_any_more_is_pruned(self) -> None:
+        planned = running().plan(inputs(BOTH, scaled=False))
+        assert [gone["kind"] for gone in planned.plan.prune] == ["Autoscaler", "Autoscaler"]
+        assert planned.plan.prune[0] == {"apiVersion": "v1", "kind": "Autoscaler", "name": "chat-engine"}
+        assert planned.autoscalers is False
+
+    def test_without_any_record_every_step_is_done(self) -> None:
+        cluster = running()
+        planned = cluster.plan(inputs(BOTH), without=[1])
+        assert (planned.rbac, planned.autoscalers, planned.exposure) == (True, True, True)
+
+
+class TestAnotherVersionOfOmeflow:
+    """Design rule 11: an upgrade rolls nothing, and the next real change takes the difference along."""
+
+    def test_a_difference_of_the_renderer_is_pending_and_rolls_nothing(self) -> None:
+        cluster = running()
+        cluster.present_code = "2"
+        planned = cluster.plan(inputs(BOTH, bounds=[2, 9]))
+        assert stages(planned) == []
+        assert planned.plan.changed_roles == []
+        assert [*planned.plan.pending] == ["engine", "router"]
+        assert planned.plan.summary == (
+            "this version of omeflow renders engine differently; it goes out with the next change; "
+            "this version of omeflow renders router differently; it goes out with the next change"
+        )
+
+    def test_what_is_pending_serves_as_it_was(self) -> None:
+        cluster = running()
+        before = dict(cluster.serving)
+        cluster.present_code = "2"
+        cluster.roll_out(inputs(BOTH, bounds=[2, 9]))
+        assert cluster.serving == before
+
+    def test_the_next_real_change_takes_it_along(self) -> None:
+        cluster = running()
+        cluster.present_code = "2"
+        changed = BOTH | {"engine": "img:2"}
+        planned = cluster.roll_out(inputs(changed))
+        assert stages(planned) == [["engine"]]
+        assert [*planned.plan.pending] == ["router"]
+        assert cluster.serving["engine"].desired.body["renderer"] == "2"
+        assert "renderer" not in cluster.serving["router"].desired.body
+        assert [*cluster.plan(inputs(changed)).plan.pending] == ["router"]
+
+    def test_recorded_inputs_that_the_present_code_refuses_are_compared_as_recorded(self) -> None:
+        cluster = running(refused="2")
+        cluster.present_code = "2"
+        planned = cluster.plan(inputs(BOTH))
+        assert planned.plan.changed_roles == ["engine", "router"]
+        assert planned.plan.pending == {}
+
+    def test_a_role_that_the_present_code_does_not_make_of_recorded_inputs_is_compared_as_recorded(self) -> None:
+        cluster = running({"engine": "img:1"})
+        cluster.serving["router"] = version(1, "router", "img:1")
+        cluster.attempts[0] = Former(1, True, inputs({"engine": "img:1"}), render(inputs(BOTH)))
+        assert cluster.plan(inputs(BOTH)).plan.changed_roles == []
+
+
+class TestMissingRecords:
+    def test_a_role_whose_record_is_gone_is_rolled(self) -> None:
+        cluster = running()
+        cluster.roll_out(inputs(BOTH | {"engine": "img:2"}))
+        planned = cluster.plan(inputs(BOTH | {"engine": "img:2"}), without=[2])
+        assert stages(planned) == [["engine"]]
+        assert planned.plan.serving == {"router": 1}
+
+    def test_a_role_that_no_attempt_of_ours_made_is_left_alone(self) -> None:
+        cluster = running({"engine": "img:1"})
+        cluster.serving["sidecar"] = version(0, "sidecar")
+        assert cluster.plan(inputs({"engine": "img:1"})).plan.removed_roles == []
+
+
+class TestMixture:
+    def test_roles_behind_the_stage_stay_as_they_serve(self) -> None:
+        cluster = running(ALL)
+        new = inputs(dict.fromkeys(ALL, "img:2"))
+        planned, wanted = cluster.plan(new), render(new)
+        for stage, expected in enumerate([(2, 1, 1), (2, 2, 1), (2, 2, 2)]):
+            after = mixture(planned.plan, 2, wanted, cluster.history(), stage=stage)
+            assert tuple(one.attempt for one in after.values()) == expected
+            for one in after.values():
+                image = one.desired.body["standalonePattern"]["template"]["spec"]["containers"][0]["image"]
+                assert image == f"img:{one.attempt}"
+
+    def test_a_stage_of_an_unsettled_role_changes_no_template(self) -> None:
+        cluster = running(ALL)
+        cluster.unsettled = {"engine"}
+        planned = cluster.plan(inputs(ALL | {"router": "img:2"}))
+        assert mixture(planned.plan, 2, render(inputs(ALL)), cluster.history(), stage=0) == cluster.serving
+
+    def test_a_role_that_leaves_stays_until_it_is_pruned(self) -> None:
+        cluster = running()
+        new = inputs({"engine": "img:2"})
+        planned = cluster.plan(new)
+        after = mixture(planned.plan, 2, render(new), cluster.history(), stage=len(planned.plan.stages))
+        assert [(role, one.attempt) for role, one in after.items()] == [("engine", 2), ("router", 1)]
+
+    def test_a_role_that_joins_is_not_there_before_its_stage(self) -> None:
+        cluster = running({"engine": "img:1"})
+        new = inputs({"engine": "img:2", "router": "img:1"})
+        planned = cluster.plan(new)
+        assert [*mixture(planned.plan, 2, render(new), cluster.history(), stage=0)] == ["engine"]
+
+    def test_which_attempts_a_stage_expects(self) -> None:
+        plan = RolloutPlan(changed_roles=["engine", "router"], serving={"engine": 3, "decoder": 4})
+        assert expected_attempts(plan, 7, ["engine", "decoder"]) == {"engine": 7, "decoder": 4}
+        assert expected_attempts(plan, 7, ["router"]) == {"router": 7}
+
+
+class TestRepair:
+    @pytest.mark.parametrize(("summary", "told"), [("create engine", "repair of create engine"), ("", "repair")])
+    def test_everything_is_done_once_more_in_one_stage(self, summary: str, told: str) -> None:
+        repair = repair_plan(RolloutPlan(summary=summary), render(inputs(BOTH)))
+        [stage] = repair.stages
+        assert (stage.name, stage.roles) == ("repair", ["engine", "router"])
+        assert stage.reason == "objects were changed or removed"
+        assert (repair.rbac, repair.autoscalers, repair.exposure, repair.prune) == (True, True, True, False)
+        assert repair.changed_roles == []
+        assert repair.summary == told
+
+    def test_what_a_service_does_not_have_is_not_repaired(self) -> None:
+        repair = repair_plan(RolloutPlan(), render(inputs({"engine": "img:1"}, scaled=False)))
+        assert (repair.rbac, repair.autoscalers, repair.exposure) == (False, False, True)
+
+
+class TestHistory:
+    @pytest.fixture
+    def history(self) -> History:
+        cluster = running({"engine": "img:1"})
+        cluster.roll_out(inputs({"engine": "img:2"}), stages=0)
+        return cluster.history()
+
+    def test_a_role_as_an_attempt_rendered_it(self, history: History) -> None:
+        assert history.role(2, "engine") == render(inputs({"engine": "img:2"})).roles["engine"]
+        assert history.role(2, "router") is None
+        assert history.role(9, "engine") is None
+
+    def test_what_an_attempt_read(self, history: History) -> None:
+        assert history.inputs(2) == inputs({"engine": "img:2"})
+        assert history.inputs(9) is None
+
+    def test_what_serves_is_what_is_known(self, history: History) -> None:
+        assert {role: one.attempt for role, one in history.serving({"engine": 2, "router": 1}).items()} == {"engine": 2}
+        assert history.serving({"engine": 9}) == {}
+
+    def test_what_may_be_in_the_cluster(self, history: History) -> None:
+        assert [former.number for former in history.since_converged()] == [1, 2]
+        assert [former.number for former in History([]).since_converged()] == []
+
+    def test_which_objects_are_ours(self, history: History) -> None:
+        assert history.made(shared("Service", "chat-engine"))
+        assert not history.made(shared("Service", "chat-router"))
+
+
+images = st.fixed_dictionaries(
+    {"engine": st.sampled_from(["img:1", "img:2", "img:3"])},
+    optional={
+        "decoder": st.sampled_from(["img:1", "img:2", "img:3"]),
+        "router": st.sampled_from(["img:1", "img:2", "img:3"]),
+    },
+)
+edits = st.tuples(images, st.none() | st.integers(0, 3), st.booleans())
+
+
+def served_images(cluster: Cluster) -> dict[str, str]:
+    return {
+        role: one.desired.body["standalonePattern"]["template"]["spec"]["containers"][0]["image"]
+        for role, one in cluster.serving.items()
+    }
+
+
+def carry_out(history: list[tuple[dict[str, str], int | None, bool]]) -> Cluster:
+    """Edits in a row, each of them superseded after some stages, the last of which may be stuck."""
+    cluster = Cluster()
+    for wanted, stages_done, stuck in history:
+        before = dict(cluster.serving)
+        planned = cluster.roll_out(inputs(wanted), stages=stages_done, stuck=stuck)
+        for role, one in cluster.serving.items():
+            if role not in planned.plan.changed_roles:
+                assert one == before[role], "an unchanged role got another version"
+    return cluster
+
+
+@given(st.lists(edits, max_size=6), images)
+def test_whatever_was_superseded_the_last_edit_is_what_serves(
+    history: list[tuple[dict[str, str], int | None, bool]], last: dict[str, str]
+) -> None:
+    cluster = carry_out(history)
+    cluster.roll_out(inputs(last))
+    assert served_images(cluster) == last
+    assert cluster.unsettled & set(cluster.serving) == set()
+    settled = cluster.plan(inputs(last))
+    assert (stages(settled), settled.plan.removed_roles, settled.plan.prune) == ([], [], [])
+
+
+@given(images, images, st.integers(0, 3), st.booleans())
+def test_a_revert_from_the_middle_of_a_rollout_leads_back(
+    former: dict[str, str], edit: dict[str, str], stages_done: int, stuck: bool
+) -> None:
+    cluster = running(former)
+    cluster.roll_out(inputs(edit), stages=stages_done, stuck=stuck)
+    untouched = {role for role, one in cluster.serving.items() if one.attempt == 1}
+    cluster.roll_out(inputs(former))
+    assert served_images(cluster) == former
+    assert all(attempts(cluster)[role] == 1 for role in untouched if role in former)
+
+
+@given(st.lists(edits, max_size=5), images)
+def test_a_role_keeps_its_attempt_until_its_template_changes(
+    history: list[tuple[dict[str, str], int | None, bool]], last: dict[str, str]
+) -> None:
+    cluster = carry_out(history)
+    before, had = attempts(cluster), served_images(cluster)
+    cluster.roll_out(inputs(last))
+    for role, number in attempts(cluster).items():
+        same = role in had and had[role] == last[role]
+        assert number == (before[role] if same else len(cluster.attempts))
+
+
+@given(st.lists(edits, max_size=5), images)
+def test_planning_twice_gives_the_same_plan(
+    history: list[tuple[dict[str, str], int | None, bool]], last: dict[str, str]
+) -> None:
+    cluster = carry_out(history)
+    assert cluster.plan(inputs(last)) == cluster.plan(inputs(last))
+
+
+@given(images, images, st.integers(0, 3))
+def test_another_version_of_omeflow_rolls_the_same_roles(
+    former: dict[str, str], edit: dict[str, str], stages_done: int
+) -> None:
+    cluster = running(former)
+    cluster.roll_out(inputs(edit), stages=stages_done)
+    same = cluster.plan(inputs(former)).plan
+    cluster.present_code = "2"
+    other = cluster.plan(inputs(former)).plan
+    assert (other.stages, other.changed_roles) == (same.stages, same.changed_roles)
+    assert set(other.pending) == set(cluster.serving) & set(former) - set(other.changed_roles)
+
+
+def test_a_plan_without_records_of_serving_roles_has_them_as_new() -> None:
+    cluster = Cluster(serving={"engine": RoleVersion(4, render(inputs(BOTH)).roles["engine"])})
+    planned = cluster.plan(Inputs(inputs({"engine": "img:1"}).service))
+    assert planned.plan.summary == "create engine"
