@@ -142,9 +142,14 @@ def test_a_name_leaves_room_for_the_ordinals_of_pods(length: int, fits: bool) ->
     assert "create the service under a shorter name" in str(refused.value)
 
 
-@pytest.mark.parametrize(("minimum", "count"), [(None, 1), (0, 0), (1, 1), (5, 5)])
+@pytest.mark.parametrize(("minimum", "count"), [(None, 1), (1, 1), (5, 5)])
 def test_a_role_is_created_at_min_replicas(minimum: int | None, count: int) -> None:
     assert desired_role(config(min_replicas=minimum)).min_replicas == count
+
+
+def test_a_role_that_somebody_else_scales_may_be_created_with_no_pods() -> None:
+    external = config(min_replicas=0, annotations={"ome.io/autoscalerClass": "external"})
+    assert desired_role(external).min_replicas == 0
 
 
 @pytest.mark.parametrize(("scaler", "scaled"), [(None, True), ("hpa", True), ("external", False)])

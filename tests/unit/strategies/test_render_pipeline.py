@@ -1,0 +1,90 @@
+"""From the values that were read to the objects: the same for live path, offline renderer and recorded attempts."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from rbg_samples import Json
+
+from omeflow.api.errors import Invalid, NotServed
+from omeflow.api.kinds import ROLE_INSTANCE_SET, Kind
+from omeflow.components.inputs import Inputs, ObjectValues, ServiceValues
+from strategies.manager import default_manager
+from strategies.rbg.strategy import RBGStrategy
+from strategies.render import choose, not_served, render
+
+MODEL: Json = {
+    "modelFormat": {"name": "safetensors", "version": "1.0.0"},
+    "modelFramework": {"name": "transformers", "version": "4.43.0"},
+    "storage": {"path": "/raid/llama", "storageUri": "hf://meta-llama/x"},
+}
+RUNTIME: Json = {
+    "supportedModelFormats": [
+        {"name": "safetensors", **{key: MODEL[key] for key in ("modelFormat", "modelFramework")}}
+    ],
+    "engineConfig": {"runner": {"name": "ome-container", "image": "img:1"}},
+    "routerConfig": {"runner": {"name": "router", "image": "router:1"}},
+}
+
+
+def inputs(*, mode: str = "RoleBasedGroup", **spec: Any) -> Inputs:
+    wanted = {"model": {"name": "llama"}, "runtime": {"name": "srt"}, "engine": {"minReplicas": 2}, **spec}
+    service = ServiceValues("chat", "serving", "u1", {}, {"ome.io/deploymentMode": mode}, wanted)
+    return Inputs(
+        service,
+        ObjectValues("ClusterBaseModel", "llama", None, {}, MODEL),
+        ObjectValues("ClusterServingRuntime", "srt", None, {}, RUNTIME),
+    )
+
+
+def test_a_service_is_chosen_for_and_rendered() -> None:
+    chosen, desired = render(inputs(router={}), default_manager())
+    assert chosen.strategy.name == "RBG"
+    assert chosen.modes == {"engine": "RawDeployment", "router": "RawDeployment"}
+    assert chosen.choices[0] == "strategy RBG: first of RBG, SingleComponent that applies"
+    assert {role: one.min_replicas for role, one in desired.roles.items()} == {"engine": 2, "router": 1}
+    assert desired.rbac[0]["metadata"]["ownerReferences"][0]["uid"] == "u1"
+
+
+def test_the_same_values_render_the_same_objects() -> None:
+    values = inputs(router={})
+    again = Inputs.from_json(values.to_json())
+    assert render(again, default_manager())[1] == render(values, default_manager())[1]
+
+
+def test_new_bounds_change_no_template() -> None:
+    _, before = render(inputs(engine={"minReplicas": 2}), default_manager())
+    _, after = render(inputs(engine={"minReplicas": 5, "maxReplicas": 9}), default_manager())
+    assert after.roles["engine"].digest == before.roles["engine"].digest
+    assert after.roles["engine"].body == before.roles["engine"].body
+    assert after.autoscalers != before.autoscalers
+
+
+@pytest.mark.parametrize("mode", ["", "RawDeployment", "Serverless"])
+def test_a_service_for_which_there_is_no_strategy_yet_is_refused(mode: str) -> None:
+    with pytest.raises(Invalid, match="serving/chat"):
+        choose(inputs(mode=mode), default_manager())
+
+
+def test_a_mode_that_the_strategy_cannot_run_is_refused() -> None:
+    with pytest.raises(Invalid, match=r"serving/chat.*minReplicas"):
+        choose(inputs(router={"minReplicas": 0}), default_manager())
+
+
+def test_a_cluster_without_the_backend_is_told_what_to_install() -> None:
+    values = replace(inputs(), not_served=("RoleBasedGroup",))
+    with pytest.raises(NotServed) as refused:
+        choose(values, default_manager())
+    assert str(refused.value).startswith("InferenceService serving/chat: the cluster does not serve RoleBasedGroup")
+    assert "install RBG" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("missing", "expected"),
+    [
+        (None, []),
+        (ROLE_INSTANCE_SET, ["RoleInstanceSet"]),
+    ],
+)
+def test_which_kinds_are_not_served(missing: Kind | None, expected: list[str]) -> None:
+    assert not_served(RBGStrategy(), lambda kind: kind is not missing) == expected
