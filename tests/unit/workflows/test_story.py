@@ -1,0 +1,95 @@
+"""What people read of a run in the Temporal UI."""
+
+from typing import Any
+
+import pytest
+
+from omeflow.api.steps import Attempt, Change, Plan, RoleNumbers, Rollout, Stage
+from workflows import story
+
+DEADLINE = "2026-11-22T11:00:00Z"
+STAGES = [
+    Stage(name="engine", roles=["engine"], reason="engine: template changed"),
+    Stage(name="router", roles=["router"], reason="router: template changed"),
+]
+
+
+def rollout(**changes: Any) -> Rollout:
+    given: dict[str, Any] = {
+        "attempt": Attempt(namespace="serving", service="chat", number=3),
+        "change": Change(namespace="serving", name="chat", generation=7, cause="edit", detail="generation 6 -> 7"),
+        "strategy": "RBG",
+        "plan": Plan(stages=STAGES, summary="engine: containers[main].image: img:1 -> img:2"),
+        "deadline": DEADLINE,
+    }
+    return Rollout(**(given | changes))
+
+
+def test_a_rollout_that_waits() -> None:
+    roles = {
+        "engine": RoleNumbers(
+            role="engine", desired=2, updated=1, ready=2, old=1, waits_for="1 of 2 at the new revision"
+        ),
+        "router": RoleNumbers(role="router", desired=1, updated=1, ready=1, done=True),
+    }
+    going = rollout(stage_applied=True)
+    going.plan.skipped["apply-rbac"] = "nothing has changed"
+    assert story.details(going, roles).splitlines() == [
+        "### serving/chat: attempt 3",
+        "edit of generation 7, generation 6 -> 7 · strategy RBG",
+        "",
+        "engine: containers[main].image: img:1 -> img:2",
+        "",
+        "1. engine (engine: template changed): **waits** until 2026-11-22T11:00:00Z",
+        "2. router (router: template changed): to come",
+        "",
+        "| role | updated | ready | wanted | old | waits for |",
+        "| --- | --- | --- | --- | --- | --- |",
+        "| engine | 1 | 2 | 2 | 1 | 1 of 2 at the new revision |",
+        "| router | 1 | 1 | 1 | 0 | done |",
+        "- apply-rbac: skipped, nothing has changed",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("state", "marks"),
+    [
+        ({}, ["to come", "to come"]),
+        ({"stage_applied": True}, [f"**waits** until {DEADLINE}", "to come"]),
+        (
+            {"stage_applied": True, "blocked": True},
+            [f"**blocked**: the deadline {DEADLINE} has passed; edit the service to go on", "to come"],
+        ),
+        ({"next_stage": 1}, ["done", "to come"]),
+        ({"next_stage": 1, "stage_applied": True}, ["done", f"**waits** until {DEADLINE}"]),
+        ({"next_stage": 2, "stage_applied": True}, ["done", "done"]),
+    ],
+)
+def test_where_the_rollout_stands(state: dict[str, Any], marks: list[str]) -> None:
+    lines = story.details(rollout(**state), {}).splitlines()
+    assert [line.split("): ", 1)[1] for line in lines if line[:1].isdigit()] == marks
+
+
+def test_without_roles_there_is_no_table() -> None:
+    assert "|" not in story.details(rollout(), {})
+
+
+def test_a_change_without_detail_is_told_without() -> None:
+    told = story.details(rollout(change=Change(namespace="serving", name="chat", generation=1)), {})
+    assert "edit of generation 1 · strategy RBG" in told
+
+
+def test_how_a_run_ends_is_told_first() -> None:
+    assert story.closed("Succeeded", "attempt 3 converged") == "**Succeeded**: attempt 3 converged"
+
+
+def test_every_change_of_phase_is_a_search_attribute() -> None:
+    assert [(update.key, update.value) for update in story.phase("Blocked")] == [(story.PHASE, "Blocked")]
+    assert [key.name for key in story.ALL] == [
+        "IsvcNamespace",
+        "IsvcName",
+        "IsvcStrategy",
+        "IsvcPhase",
+        "IsvcGeneration",
+        "IsvcAttempt",
+    ]
