@@ -97,12 +97,18 @@ class TestUpdates:
         }
         assert "prune" not in planned.skipped
 
-    def test_a_role_that_has_not_converged_goes_first(self) -> None:
+    def test_a_role_that_has_not_settled_goes_first(self) -> None:
         cluster = running(ALL)
-        cluster.unsettled = {"router"}
-        planned = cluster.plan(inputs(ALL | {"engine": "img:2"}))
+        cluster.roll_out(inputs(ALL | {"router": "img:2"}), stuck=True)
+        planned = cluster.plan(inputs(ALL | {"router": "img:2", "engine": "img:2"}))
         assert stages(planned) == [["router"], ["engine"]]
         assert planned.plan.changed_roles == ["engine"]
+
+    def test_a_role_that_is_scaled_after_it_converged_keeps_its_place(self) -> None:
+        cluster = running(ALL)
+        cluster.unsettled = {"router"}
+        planned = cluster.plan(inputs(ALL | {"router": "img:2", "engine": "img:2"}))
+        assert stages(planned) == [["engine"], ["router"]]
 
     def test_a_forced_attempt_does_every_step_and_rolls_nothing(self) -> None:
         planned = running().plan(inputs(BOTH), forced=True)
@@ -120,6 +126,7 @@ class TestSteps:
         cluster = running()
         cluster.roll_out(inputs(BOTH, bounds=[2, 9]), succeeded=False)
         assert cluster.plan(inputs(BOTH)).autoscalers is True  # the failed attempt may have applied its own
+        assert cluster.plan(inputs(BOTH, bounds=[2, 9])).autoscalers is True  # or may not
         cluster.roll_out(inputs(BOTH))
         assert cluster.plan(inputs(BOTH)).autoscalers is False
 
@@ -222,9 +229,11 @@ class TestMixture:
 
     def test_a_stage_of_an_unsettled_role_changes_no_template(self) -> None:
         cluster = running(ALL)
-        cluster.unsettled = {"engine"}
-        planned = cluster.plan(inputs(ALL | {"router": "img:2"}))
-        assert mixture(planned.plan, 2, render(inputs(ALL)), cluster.history(), stage=0) == cluster.serving
+        stuck = ALL | {"engine": "img:2"}
+        cluster.roll_out(inputs(stuck), stuck=True)
+        wanted = inputs(stuck | {"router": "img:2"})
+        planned = cluster.plan(wanted)
+        assert mixture(planned.plan, 3, render(wanted), cluster.history(), stage=0) == cluster.serving
 
     def test_a_role_that_leaves_stays_until_it_is_pruned(self) -> None:
         cluster = running()
