@@ -4,12 +4,18 @@ Only images and metadata change in place; for any other difference a pod is dele
 components whose template is unchanged get the new revision's label and stay.
 """
 
-from copy import deepcopy
-
-import orjson
-
 from omeflow.kube.request import Object
 from omeflow.local.rbg import revisions, wire
+from omeflow.local.rbg.pods import (
+    image_changes,
+    is_active,
+    is_ready,
+    is_runtime_ready,
+    is_update_complete,
+    make_pod,
+    metadata_changes,
+    update_state,
+)
 from omeflow.local.rbg.state import Observed
 from omeflow.local.rbg.wire import (
     condition,
@@ -17,7 +23,6 @@ from omeflow.local.rbg.wire import (
     labels_of,
     name_of,
     namespace_of,
-    owned_by,
     status_of,
     terminating,
 )
@@ -43,7 +48,7 @@ def reconcile(instance: Object, observed: Observed, *, now: float) -> Step:
         templates = {revisions.hash_in(name_of(each)): revisions.template_of(each) for each in known}
         for pod in pods:
             updates += _updated(pod, components, templates, revision, conditions[name_of(pod)], now=now)
-    settled = all(_is_runtime_ready(pod) for pod in pods) and not _in_place_update_runs(instance)
+    settled = all(is_runtime_ready(pod) for pod in pods) and not _in_place_update_runs(instance)
     for pod in pods:
         conditions[name_of(pod)] |= _instance_pod_ready(pod, settled, conditions[name_of(pod)], now=now)
         if changes := conditions[name_of(pod)]:
@@ -52,10 +57,6 @@ def reconcile(instance: Object, observed: Observed, *, now: float) -> Step:
     writes += _status(instance, components, wanted, pods, revision, now=now)
     live = {revision} | {name_of(each) for each in known if _runs(pods, each)}
     return Step(writes + revisions.expired(known, live=live, limit=HISTORY_LIMIT))
-
-
-def is_active(pod: Object) -> bool:
-    return not terminating(pod) and status_of(pod).get("phase") not in ("Succeeded", "Failed")
 
 
 def _wanted(instance: Object, components: dict[str, Object]) -> dict[str, tuple[str, int]]:
@@ -85,38 +86,9 @@ def _scaled(
     for pod_name, (component, number) in wanted.items():
         # A pod of that name on its way out, of this instance or its predecessor, has to go first.
         if observed.find("Pod", namespace_of(instance), pod_name) is None:
-            writes.append(Create(_pod(instance, pod_name, components[component], number, revision)))
+            writes.append(Create(make_pod(instance, pod_name, components[component], number, revision)))
             writes.append(Record(instance, "SuccessfulCreate", f"succeed to create pod {pod_name}", type="Normal"))
     return writes
-
-
-def _pod(instance: Object, name: str, component: Object, number: int, revision: str) -> Object:
-    template = deepcopy(component["template"])
-    labels = template["metadata"]["labels"] | {
-        wire.REVISION_HASH: revisions.hash_in(revision),
-        wire.INSTANCE_NAME: name_of(instance),
-        wire.COMPONENT_NAME: component["name"],
-        wire.COMPONENT_ID: str(number),
-    }
-    if labels_of(instance).get(wire.ROLE_TYPE) == wire.LEADER_WORKER_TYPE:
-        labels[wire.COMPONENT_INDEX] = str(number + (component["name"] == wire.WORKER))
-    metadata = {
-        "name": name,
-        "generateName": f"{name_of(instance)}-",
-        "namespace": namespace_of(instance),
-        "labels": labels,
-        "ownerReferences": [owned_by(instance)],
-    }
-    if template["metadata"].get("annotations"):
-        metadata["annotations"] = template["metadata"]["annotations"]
-    spec = template["spec"]
-    if component.get("serviceName"):
-        spec |= {"hostname": name, "subdomain": component["serviceName"]}
-    gates = spec.get("readinessGates") or []
-    held = {gate["conditionType"] for gate in gates}
-    ours = [gate for gate in (wire.IN_PLACE_READY, wire.INSTANCE_POD_READY) if gate not in held]
-    spec["readinessGates"] = gates + [{"conditionType": gate} for gate in ours]
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
 
 
 def _updated(
@@ -149,59 +121,11 @@ def _updated(
         ("Ready", "ReadinessGatesNotReady"),
     ):
         conditions[gate] = _started(gate, reason, now=now)
-    metadata = _metadata_changes(former["template"], wanted["template"]) | metadata
-    metadata["labels"] = _metadata_changes(former["template"], wanted["template"])["labels"] | metadata["labels"]
-    metadata["annotations"][wire.UPDATE_STATE] = _update_state(pod, images, revision, now=now)
+    changes = metadata_changes(former["template"], wanted["template"])
+    metadata = {"labels": changes["labels"] | metadata["labels"], "annotations": changes["annotations"]}
+    metadata["annotations"][wire.UPDATE_STATE] = update_state(pod, images, revision, now=now)
     containers = [each | {"image": images.get(each["name"], each["image"])} for each in pod["spec"]["containers"]]
     return [Patch(pod, {"metadata": metadata, "spec": {"containers": containers}})]
-
-
-def image_changes(former: Object, wanted: Object) -> dict[str, str] | None:
-    """Image by container, if images and metadata are all that differs; else None."""
-    old, new = former["template"]["spec"], wanted["template"]["spec"]
-    images = {
-        after["name"]: after["image"]
-        for before, after in zip(old["containers"], new["containers"], strict=False)
-        if before.get("image") != after.get("image")
-    }
-    with_images = [
-        each | {"image": images[each["name"]]} if each["name"] in images else each for each in old["containers"]
-    ]
-    same = former.get("serviceName") == wanted.get("serviceName") and old | {"containers": with_images} == new
-    return images if same else None
-
-
-def is_update_complete(pod: Object) -> bool:
-    """Whether the node runs the images that the last update in place asked for."""
-    written = (pod["metadata"].get("annotations") or {}).get(wire.UPDATE_STATE)
-    if written is None:
-        return True
-    waiting = dict(orjson.loads(written)["lastContainerStatuses"])
-    images = {container["name"]: container["image"] for container in pod["spec"]["containers"]}
-    for held in status_of(pod).get("containerStatuses") or []:
-        former = waiting.pop(held["name"], None)
-        if former and former["imageID"] == held["imageID"] and held["image"] != images[held["name"]]:
-            return False
-    return not waiting
-
-
-def _update_state(pod: Object, images: dict[str, str], revision: str, *, now: float) -> str:
-    held = {each["name"]: {"imageID": each["imageID"]} for each in status_of(pod).get("containerStatuses") or []}
-    state = {
-        "revision": revisions.hash_in(revision),
-        "updateTimestamp": wire.timestamp(now),
-        "lastContainerStatuses": {name: held[name] for name in images if name in held},
-    }
-    return orjson.dumps(state).decode()
-
-
-def _metadata_changes(former: Object, wanted: Object) -> Object:
-    """Merge patch from one template's labels and annotations to another's."""
-    changes: Object = {}
-    for key in ("labels", "annotations"):
-        old, new = former["metadata"].get(key) or {}, wanted["metadata"].get(key) or {}
-        changes[key] = dict.fromkeys(old.keys() - new.keys()) | {k: v for k, v in new.items() if old.get(k) != v}
-    return changes
 
 
 def _instance_pod_ready(pod: Object, settled: bool, changing: dict[str, Object], *, now: float) -> dict[str, Object]:
@@ -256,7 +180,7 @@ def _status(
 def _component_status(component: Object, pods: list[Object], revision: str) -> Object:
     own = [pod for pod in pods if labels_of(pod)[wire.COMPONENT_NAME] == component["name"]]
     updated = [pod for pod in own if labels_of(pod)[wire.REVISION_HASH] == revisions.hash_in(revision)]
-    ready = sum(1 for pod in own if _is_pod_ready(pod))
+    ready = sum(1 for pod in own if is_ready(pod))
     return {
         "name": component["name"],
         "size": len(own),
@@ -264,14 +188,14 @@ def _component_status(component: Object, pods: list[Object], revision: str) -> O
         "availableReplicas": ready,
         "scheduledReplicas": sum(1 for pod in own if is_true(pod, "PodScheduled")),
         "updatedReplicas": len(updated),
-        "updatedReadyReplicas": sum(1 for pod in updated if _is_pod_ready(pod)),
+        "updatedReadyReplicas": sum(1 for pod in updated if is_ready(pod)),
     }
 
 
 def _conditions(
     instance: Object, wanted: dict[str, tuple[str, int]], pods: list[Object], *, now: float
 ) -> list[Object]:
-    ready = {name_of(pod) for pod in pods if _is_pod_ready(pod)}
+    ready = {name_of(pod) for pod in pods if is_ready(pod)}
     pods_ready = ready.issuperset(wanted)
     if _in_place_update_runs(instance):
         says = (False, "InplaceUpdateNotReady", "NotReady")
@@ -291,17 +215,6 @@ def _conditions(
             made[-1]["message"] = message
     gate = condition(instance, wire.INSTANCE_IN_PLACE_READY)
     return made + ([gate] if gate else [])
-
-
-def _is_pod_ready(pod: Object) -> bool:
-    gate = condition(pod, wire.IN_PLACE_READY)
-    running = status_of(pod).get("phase") == "Running" and is_true(pod, "Ready")
-    return running and (gate is None or gate["status"] == "True")
-
-
-def _is_runtime_ready(pod: Object) -> bool:
-    running = status_of(pod).get("phase") == "Running"
-    return running and is_true(pod, "ContainersReady") and is_true(pod, wire.IN_PLACE_READY)
 
 
 def _revised(components: dict[str, Object]) -> dict[str, Object]:

@@ -7,6 +7,7 @@ look, and neither is a group's count for its adapter (rbg.md 2.7, 4.4).
 
 from omeflow.kube.request import Object
 from omeflow.local.rbg import adapter, group, instance, wire, workload
+from omeflow.local.rbg.health import UnhealthySince
 from omeflow.local.rbg.state import Key, Observed
 from omeflow.local.rbg.wire import namespace_of, status_of
 from omeflow.local.rbg.writes import Step
@@ -23,7 +24,7 @@ GROUP, ADAPTER, WORKLOAD, INSTANCE, POD = (
 class Machine:
     def __init__(self) -> None:
         self.observed = Observed()
-        self._unhealthy = workload.UnhealthySince()
+        self._unhealthy = UnhealthySince()
         self._due: dict[Key, None] = {}
         self._later: dict[Key, float] = {}
 

@@ -10,7 +10,7 @@ Two weaknesses of the real controller are kept, because omeflow has to live with
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
 
@@ -18,30 +18,18 @@ import orjson
 
 from omeflow.kube.request import Object
 from omeflow.local.rbg import revisions, wire
+from omeflow.local.rbg.health import (
+    UnhealthySince,
+    is_at,
+    is_available,
+    is_healthy,
+    is_settled,
+    is_updated,
+    ready_since,
+)
 from omeflow.local.rbg.state import Observed
-from omeflow.local.rbg.wire import condition, is_true, labels_of, name_of, namespace_of, owned_by, status_of, uid_of
+from omeflow.local.rbg.wire import condition, is_true, labels_of, name_of, namespace_of, owned_by, status_of
 from omeflow.local.rbg.writes import Create, Delete, Patch, Step, Write
-
-STABLY_UNHEALTHY = 10.0
-"""Seconds after which an unhealthy instance may be updated outside the budget (rbg.md 3.4)."""
-
-
-class UnhealthySince:
-    """Since when each instance was seen unhealthy without a break; lives as long as the controller.
-
-    As in the real one, a step of any set forgets the instances of all others: on a busy cluster nobody stays unhealthy
-    for long. Seen in the snapshot of 2026-08-19; what helps is to delete the broken RoleInstance.
-    """
-
-    def __init__(self) -> None:
-        self._since: dict[str, float] = {}
-
-    def observe(self, instances: Iterable[Object], *, now: float) -> None:
-        unhealthy = [uid_of(instance) for instance in instances if not _is_healthy(instance)]
-        self._since = {uid: self._since.get(uid, now) for uid in unhealthy}
-
-    def lasts(self, instance: Object, *, now: float) -> bool:
-        return now - self._since.get(uid_of(instance), now) >= STABLY_UNHEALTHY
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,14 +109,14 @@ def _surge(rollout: _Rollout, instances: dict[int, Object], max_surge: int) -> i
         1
         for ordinal, instance in instances.items()
         if rollout.replicas <= ordinal < rollout.replicas + max_surge
-        and _at(instance, rollout.update)
+        and is_at(instance, rollout.update)
         and not wire.terminating(instance)
     )
     if not rollout.rolling:
         return held if rollout.current != rollout.update else 0
     base = [instances.get(ordinal) for ordinal in range(rollout.partition, rollout.replicas)]
-    old = sum(1 for each in base if each is not None and not _at(each, rollout.update) and _is_healthy(each))
-    done = all(each is not None and _is_settled(each, rollout.update) for each in base)
+    old = sum(1 for each in base if each is not None and not is_at(each, rollout.update) and is_healthy(each))
+    done = all(each is not None and is_settled(each, rollout.update) for each in base)
     return min(max_surge, max(old - rollout.max_unavailable, 0 if done else held, 0))
 
 
@@ -181,11 +169,11 @@ def _updates(rollout: _Rollout, instances: dict[int, Object], unhealthy: Unhealt
     }
     unavailable = sum(1 for ordinal in range(rollout.replicas) if ordinal not in available)
     spare = [instances[ordinal] for ordinal in instances if ordinal >= rollout.replicas]
-    budget = rollout.max_unavailable + sum(1 for each in spare if _is_settled(each, rollout.update))
+    budget = rollout.max_unavailable + sum(1 for each in spare if is_settled(each, rollout.update))
     writes: list[Write] = []
     for ordinal in sorted(instances, reverse=True):
         instance = instances[ordinal]
-        if not rollout.partition <= ordinal < rollout.replicas + rollout.surge or _at(instance, rollout.update):
+        if not rollout.partition <= ordinal < rollout.replicas + rollout.surge or is_at(instance, rollout.update):
             continue
         free = ordinal >= rollout.replicas or wire.terminating(instance) or unhealthy.lasts(instance, now=now)
         if not free and unavailable >= budget:
@@ -239,7 +227,7 @@ def _status(rollout: _Rollout, instances: dict[int, Object], missing: list[int],
     min_ready = workload["spec"].get("minReadySeconds", 0)
     revision_of = {ordinal: labels_of(instance)[wire.REVISION_HASH] for ordinal, instance in instances.items()}
     revision_of |= {each: rollout.current if each < rollout.partition else rollout.update for each in missing}
-    healthy = {ordinal for ordinal, instance in instances.items() if _is_healthy(instance)}
+    healthy = {ordinal for ordinal, instance in instances.items() if is_healthy(instance)}
     updated = {ordinal for ordinal, revision in revision_of.items() if revision == rollout.update}
     labels = workload["spec"]["selector"]["matchLabels"]
     status = {
@@ -268,7 +256,7 @@ def _is_done(rollout: _Rollout, instances: dict[int, Object]) -> bool:
         and held.get("updateRevision") == rollout.update
         and held.get("updatedReplicas", 0) >= rollout.replicas
         and all(
-            ordinal in instances and _is_settled(instances[ordinal], rollout.update)
+            ordinal in instances and is_settled(instances[ordinal], rollout.update)
             for ordinal in range(rollout.replicas)
         )
     )
@@ -277,7 +265,7 @@ def _is_done(rollout: _Rollout, instances: dict[int, Object]) -> bool:
 def _next_available(rollout: _Rollout, instances: dict[int, Object], *, now: float) -> float | None:
     """Seconds until an instance has been ready for minReadySeconds; nothing else is worth a timer (rbg.md 3.4)."""
     min_ready = rollout.workload["spec"].get("minReadySeconds", 0)
-    waits = [_ready_since(each) + min_ready - now for each in instances.values() if _is_healthy(each)]
+    waits = [ready_since(each) + min_ready - now for each in instances.values() if is_healthy(each)]
     return min((wait for wait in waits if wait > 0), default=None)
 
 
@@ -287,40 +275,6 @@ def scaled(value: int | str, replicas: int, *, up: bool) -> int:
         return value
     share = int(value.removesuffix("%")) * replicas / 100
     return math.ceil(share) if up else math.floor(share)
-
-
-def is_available(instance: Object, min_ready_seconds: float, *, now: float) -> bool:
-    return (
-        _is_healthy(instance) and not wire.terminating(instance) and now - _ready_since(instance) >= min_ready_seconds
-    )
-
-
-def is_updated(instance: Object) -> bool:
-    """Whether the instance's own step has seen its newest template and all pods are at it."""
-    status = status_of(instance)
-    counted = {each["name"]: each.get("updatedReplicas", 0) for each in status.get("componentStatuses") or []}
-    return bool(
-        status.get("observedGeneration", 0) >= instance["metadata"]["generation"]
-        and counted == {component["name"]: component["size"] for component in instance["spec"]["components"]}
-    )
-
-
-def _is_settled(instance: Object, revision: str) -> bool:
-    observed = status_of(instance).get("observedGeneration", 0) >= instance["metadata"]["generation"]
-    return bool(_at(instance, revision) and _is_healthy(instance) and not wire.terminating(instance) and observed)
-
-
-def _ready_since(instance: Object) -> float:
-    held = condition(instance, wire.INSTANCE_READY)
-    return wire.seconds(held["lastTransitionTime"]) if held else math.inf
-
-
-def _is_healthy(instance: Object) -> bool:
-    return is_true(instance, wire.INSTANCE_READY)
-
-
-def _at(instance: Object, revision: str) -> bool:
-    return labels_of(instance).get(wire.REVISION_HASH) == revision
 
 
 def _shape(spec: Object) -> dict[str, int]:

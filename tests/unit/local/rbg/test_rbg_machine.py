@@ -5,7 +5,7 @@ from rbg_in_memory import InMemoryCluster
 
 from omeflow.kube.request import Object
 from omeflow.local.rbg import wire
-from omeflow.local.rbg.workload import STABLY_UNHEALTHY
+from omeflow.local.rbg.health import STABLY_UNHEALTHY
 
 
 def role(name: str, image: str = "model:1", *, replicas: int = 3, adapter: bool = False, **more: object) -> Object:
