@@ -34,6 +34,11 @@ class History:
         attempt = self._by_number.get(number)
         return attempt.inputs if attempt else None
 
+    def succeeded(self, number: int) -> bool:
+        """Whether all roles of an attempt converged; what happens to pods afterwards does not undo that."""
+        attempt = self._by_number.get(number)
+        return attempt is not None and attempt.succeeded
+
     def serving(self, marks: dict[str, int]) -> dict[str, RoleVersion]:
         """The versions that live roles have; a role whose record is gone is left out."""
         found = {role: (number, self.role(number, role)) for role, number in marks.items()}

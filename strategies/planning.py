@@ -58,8 +58,10 @@ def plan_attempt(
         version = serving.get(role)
         before = _by_present_code(role, version, history, render)
         changed = before is None or before.digest != wanted.digest
-        converged = version is not None and role in states and states[role].done_at(version.attempt)
-        changes.append(RoleChange(role, serves=version is not None, changed=changed, converged=converged))
+        settled = version is not None and (
+            history.succeeded(version.attempt) or (role in states and states[role].settled)
+        )
+        changes.append(RoleChange(role, serves=version is not None, changed=changed, settled=settled))
         if changed and before is not None:
             told.append(f"{role}: {describe(before.body, wanted.body)}")
         elif version is not None and version.desired.digest != wanted.digest:

@@ -21,13 +21,13 @@ class RoleChange:
     Attributes:
         serves: the role exists, with a template that a record knows.
         changed: its template differs from what serves.
-        converged: all of it runs what serves, and is available.
+        settled: what serves has reached all of its pods; one that is merely being scaled is settled.
     """
 
     role: str
     serves: bool
     changed: bool
-    converged: bool
+    settled: bool
 
 
 def plan_stages(
@@ -38,7 +38,7 @@ def plan_stages(
 ) -> list[Stage]:
     """Put the roles that need work into stages.
 
-    A service that does not serve yet comes up at once. Otherwise roles that have not converged on their last template
+    A service that does not serve yet comes up at once. Otherwise roles whose last template has not reached all pods
     go first, because a rollout on top of a broken role hides the fault, then changed roles; both in `order`. A role
     that is neither appears in no stage.
 
@@ -58,15 +58,15 @@ def plan_stages(
 
 
 def _unsettled(change: RoleChange) -> str:
-    if not change.serves or change.converged:
+    if not change.serves or change.settled:
         return ""
-    return "template changed before the last one converged" if change.changed else "the last template has not converged"
+    return "template changed before the last one had settled" if change.changed else "the last template has not settled"
 
 
 def _only_changed(change: RoleChange) -> str:
     if not change.serves:
         return "new role"
-    return "template changed" if change.changed and change.converged else ""
+    return "template changed" if change.changed and change.settled else ""
 
 
 def _stage(roles: Sequence[str], by_role: dict[str, RoleChange], why: object, deadline_seconds: int) -> Stage:

@@ -21,6 +21,7 @@ class RoleState:
         ready: available, at whatever revision.
         old: at a former revision and not yet gone.
         revision: the backend's name of the newest revision.
+        settled: the last template has reached every pod that there is; scaling does not unsettle a role.
         waits_for: what is missing, in a sentence; empty when the role is done.
         obj: the object to look at, as `kinds.title` writes it.
     """
@@ -32,6 +33,7 @@ class RoleState:
     ready: int = 0
     old: int = 0
     revision: str = ""
+    settled: bool = False
     waits_for: str = ""
     obj: str = ""
 

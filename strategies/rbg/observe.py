@@ -69,6 +69,9 @@ def _role_state(
         ready=sum(instance.ready for instance in found),
         old=sum(not instance.current for instance in found),
         revision=revision,
+        settled=_is_handed(workload, attempt)
+        and _is_closed(workload)
+        and all(one.current or one.leaving for one in found),
         waits_for=_waits_for(role, attempt, workload, found, pods),
         obj=title(workload),
     )
@@ -80,6 +83,7 @@ class _Instance:
 
     current: bool
     ready: bool
+    leaving: bool = False
 
 
 def _instances(instances: Sequence[Manifest], pods: Sequence[Manifest], revision: str) -> list[_Instance]:
@@ -94,7 +98,7 @@ def _instances(instances: Sequence[Manifest], pods: Sequence[Manifest], revision
 
 def _instance(instance: Manifest | None, pods: Sequence[Manifest], revision: str) -> _Instance:
     if instance is None or is_terminating(instance) or any(is_terminating(pod) for pod in pods):
-        return _Instance(current=False, ready=False)
+        return _Instance(current=False, ready=False, leaving=True)
     size = int(_labels(pods[0]).get(_SIZE, "1")) if pods else 1
     own = (instance.get("status") or {}).get("updateRevision") or ""
     at_own = bool(own) and all(_labels(pod).get(_REVISION) == own.rpartition("-")[2] for pod in pods)
@@ -120,9 +124,9 @@ def _waits_for(
 ) -> str:
     """The first link of the chain that does not hold (rbg.md 3.2 and 11.3); empty when the role is done."""
     metadata, status, subject = workload["metadata"], workload.get("status") or {}, title(workload)
-    handed = (metadata.get("annotations") or {}).get(ATTEMPT, "none")
     wanted, spec = role.get("replicas", 1), workload["spec"].get("replicas", 1)
-    if handed != str(attempt):
+    if not _is_handed(workload, attempt):
+        handed = (metadata.get("annotations") or {}).get(ATTEMPT, "none")
         return f"the RBG controller has not handed attempt {attempt} to {subject} yet (it has {handed})"
     if status.get("observedGeneration", 0) < metadata["generation"]:
         return f"{subject} has not been observed by its controller yet"
@@ -136,6 +140,17 @@ def _waits_for(
         return f"{len(instances) - wanted} old or surplus of {subject} not gone yet"
     if status.get("replicas", 0) != wanted or status.get("updatedReadyReplicas", 0) < wanted:
         return f"{subject} counts {status.get('updatedReadyReplicas', 0)} of {wanted} updated and ready"
-    if status.get("currentRevision") != status.get("updateRevision"):
+    if not _is_closed(workload):
         return f"{subject} has not closed its rollout yet"
     return ""
+
+
+def _is_handed(workload: Manifest, attempt: int) -> bool:
+    return (workload["metadata"].get("annotations") or {}).get(ATTEMPT) == str(attempt)
+
+
+def _is_closed(workload: Manifest) -> bool:
+    """Whether the RoleInstanceSet has no rollout in hand: all newest, healthy and observed (rbg.md 3.2)."""
+    status = workload.get("status") or {}
+    observed = status.get("observedGeneration", 0) >= workload["metadata"]["generation"]
+    return observed and bool(status.get("updateRevision")) and status.get("currentRevision") == status["updateRevision"]

@@ -4,6 +4,7 @@ import asyncio
 from contextlib import suppress
 from typing import Any
 
+import pytest
 from platform_under_test import Platform, example, image
 
 from omeflow.api.kinds import POD, SCALING_ADAPTER
@@ -48,6 +49,7 @@ async def test_a_no_op_apply_a_pods_flip_and_a_watcher_restart_start_nothing(
         await asyncio.gather(worker, watcher, return_exceptions=True)
 
 
+@pytest.mark.timeout(900)
 async def test_a_scaler_that_writes_every_second_never_loses_a_count(platform: Platform) -> None:
     """Over 20 image edits, every event shows a count that the scaler set, in the order of its writes."""
     journal = await platform.create(example("prefill-decode-router"))
@@ -56,7 +58,7 @@ async def test_a_scaler_that_writes_every_second_never_loses_a_count(platform: P
 
     async def scale() -> None:
         while True:
-            count = 3 + (len(written) * 2) % 5
+            count = (4, 5, 4, 3)[len(written) % 4]
             written.append(count)
             await platform.cluster.scale(SCALING_ADAPTER, "chat-decoder", platform.namespace, count, manager="scaler")
             await asyncio.sleep(1.0)
@@ -69,7 +71,7 @@ async def test_a_scaler_that_writes_every_second_never_loses_a_count(platform: P
     finally:
         scaler.cancel()
     seen = [entry.value for entry in journal.of("count", "decoder")]
-    assert len(set(written)) > 2
+    assert len(written) > 5
     assert is_subsequence(seen, written), f"{seen} are not among {written} in that order"
     for role, count in (("engine", 2), ("router", 1)):
         assert [entry.value for entry in journal.of("count", role)] == [count]

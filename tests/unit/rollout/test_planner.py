@@ -10,23 +10,23 @@ ENGINE, DECODER, ROUTER = "engine", "decoder", "router"
 
 
 def steady(role: str) -> RoleChange:
-    return RoleChange(role, serves=True, changed=False, converged=True)
+    return RoleChange(role, serves=True, changed=False, settled=True)
 
 
 def edited(role: str) -> RoleChange:
-    return RoleChange(role, serves=True, changed=True, converged=True)
+    return RoleChange(role, serves=True, changed=True, settled=True)
 
 
 def unsettled(role: str) -> RoleChange:
-    return RoleChange(role, serves=True, changed=False, converged=False)
+    return RoleChange(role, serves=True, changed=False, settled=False)
 
 
 def edited_while_unsettled(role: str) -> RoleChange:
-    return RoleChange(role, serves=True, changed=True, converged=False)
+    return RoleChange(role, serves=True, changed=True, settled=False)
 
 
 def new(role: str) -> RoleChange:
-    return RoleChange(role, serves=False, changed=True, converged=False)
+    return RoleChange(role, serves=False, changed=True, settled=False)
 
 
 roles = st.lists(st.sampled_from([ENGINE, DECODER, ROUTER]), unique=True)
@@ -65,8 +65,8 @@ def test_which_roles_move_and_when(changes: list[RoleChange], stages: list[list[
     [
         (edited(ROUTER), "router: template changed"),
         (new(ROUTER), "router: new role"),
-        (unsettled(ROUTER), "router: the last template has not converged"),
-        (edited_while_unsettled(ROUTER), "router: template changed before the last one converged"),
+        (unsettled(ROUTER), "router: the last template has not settled"),
+        (edited_while_unsettled(ROUTER), "router: template changed before the last one had settled"),
     ],
 )
 def test_a_stage_says_why_it_exists(change: RoleChange, reason: str) -> None:
@@ -104,7 +104,7 @@ def test_roles_that_need_work_appear_once_and_others_never(
     changes: tuple[RoleChange, ...], order: list[list[str]]
 ) -> None:
     planned = [role for stage in plan_stages(changes, order=order) for role in stage.roles]
-    need_work = [change.role for change in changes if change.changed or not change.converged]
+    need_work = [change.role for change in changes if change.changed or not change.settled]
     assert sorted(planned) == sorted(need_work)
 
 
@@ -116,16 +116,14 @@ def test_the_order_holds_among_the_unsettled_and_among_the_others(
     by_role = {change.role: change for change in changes}
     for kind in (True, False):
         planned = [role for stage in plan_stages(changes, order=order) for role in stage.roles]
-        places = [place[role] for role in planned if (by_role[role].serves and not by_role[role].converged) is kind]
+        places = [place[role] for role in planned if (by_role[role].serves and not by_role[role].settled) is kind]
         assert places == sorted(places)
 
 
 @given(services)
-def test_no_converged_role_moves_before_an_unsettled_one(changes: tuple[RoleChange, ...]) -> None:
+def test_no_settled_role_moves_before_an_unsettled_one(changes: tuple[RoleChange, ...]) -> None:
     by_role = {change.role: change for change in changes}
-    settled = [
-        by_role[stage.roles[0]].converged or not by_role[stage.roles[0]].serves for stage in plan_stages(changes)
-    ]
+    settled = [by_role[stage.roles[0]].settled or not by_role[stage.roles[0]].serves for stage in plan_stages(changes)]
     assert settled == sorted(settled)
 
 

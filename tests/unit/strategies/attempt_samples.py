@@ -139,7 +139,7 @@ class DictionaryStrategy:
     def role_states(self, service: str, live: Live) -> dict[str, RoleState]:
         unsettled = self._cluster.unsettled
         return {
-            role: RoleState(role, attempt=version.attempt, waits_for="0 of 1" if role in unsettled else "")
+            role: RoleState(role, attempt=version.attempt, settled=role not in unsettled)
             for role, version in self._cluster.serving.items()
         }
 

@@ -45,7 +45,7 @@ def converged(
 
 def test_a_role_that_is_done() -> None:
     assert engine(converged()) == RoleState(
-        "engine", attempt=1, desired=2, updated=2, ready=2, old=0, revision="chat-engine-new", obj=SET
+        "engine", attempt=1, desired=2, updated=2, ready=2, old=0, revision="chat-engine-new", settled=True, obj=SET
     )
 
 
@@ -257,3 +257,18 @@ def test_a_group_without_annotations_serves_no_attempt_of_ours() -> None:
     assert served_attempts(bare) == {}
     assert served_attempts(None) == {}
     assert engine(live(bare, [workload()], [instance(0), instance(1)], [pod(0), pod(1)])).attempt == 0
+
+
+@pytest.mark.parametrize(
+    ("live", "settled"),
+    [
+        (converged(role=ENGINE | {"replicas": 3}), True),
+        (converged(instances=[instance(0), instance(1), instance(2)], pods=[pod(0), pod(1), pod(2)]), True),
+        (converged(pods=[pod(0), pod(1, ready=False)]), True),
+        (converged(workloads=[workload(attempt=7)]), False),
+        (converged(workloads=[workload(currentRevision="chat-engine-old")]), False),
+        (converged(instances=[instance(0), instance(1, revision="old")]), False),
+    ],
+)
+def test_scaling_does_not_unsettle_a_role_and_a_template_on_its_way_does(live: Live, settled: bool) -> None:
+    assert engine(live).settled is settled
