@@ -52,7 +52,8 @@ class InferenceServiceRollout:
     def gone(self, gone: Gone) -> None:
         self._signals += 1
         newer = self._change is not None and self._change.uid != gone.uid
-        self._gone = not newer and self._state.uid in ("", gone.uid)
+        ours = not gone.uid or self._state.uid in ("", gone.uid)
+        self._gone = self._gone or (ours and not newer)
 
     @workflow.run
     async def run(self, state: RunState) -> str:
@@ -60,6 +61,7 @@ class InferenceServiceRollout:
         await workflow.wait_condition(lambda: self._change is not None or self._gone or state.rollout is not None)
         ended = ""
         while not self._gone:
+            await self._continue_as_new_if_long()
             if self._change is not None:
                 ended = await self._take_up(self._take())
             if self._rollout is not None and not self._interrupted:
@@ -79,41 +81,39 @@ class InferenceServiceRollout:
         return self._taken
 
     async def _take_up(self, change: Change) -> str:
-        """Plan the change as a new attempt. One that cannot be planned is recorded as failed; what is in hand goes on."""
+        """Plan the change as a new attempt. If that cannot be done, it is recorded, and what is in hand goes on."""
         if self._rollout and self._rollout.attempt.uid != change.uid:
             self._rollout = None
         in_hand = self._rollout
         key = f"{workflow.info().first_execution_run_id}/{self._state.replans}"
         request = steps.SelectRequest(change=change, key=key, in_hand=in_hand.attempt.number if in_hand else 0)
         attempt = steps.Attempt(namespace=change.namespace, service=change.name, uid=change.uid, key=key)
+        taken = Rollout(attempt=attempt, change=change)
         try:
             chosen = await step(
                 steps.SELECT_STRATEGY, request, summary=f"generation {change.generation}: {change.cause}"
             )
             if chosen.up_to_date:
                 return "nothing to do: the last attempt had the same inputs"
-            attempt = chosen.attempt
-            self._tell(story.taken_up(change, chosen))
-            build = steps.BuildRequest(attempt=attempt, repair=chosen.repair)
-            plan = await step(steps.BUILD_CONFIGS, build, summary=f"attempt {attempt.number}: plan stages")
+            taken.attempt, taken.strategy = chosen.attempt, chosen.strategy
+            build = steps.BuildRequest(attempt=taken.attempt, repair=chosen.repair)
+            taken.plan = await step(steps.BUILD_CONFIGS, build, summary=f"attempt {taken.attempt.number}: plan stages")
         except ActivityError as error:
-            return await self._refuse(change, attempt, error, in_hand)
-        if in_hand:
-            await self._close(in_hand, "Superseded", f"superseded by attempt {attempt.number}")
-        self._rollout = Rollout(attempt=attempt, change=change, strategy=chosen.strategy, plan=plan)
+            return await self._refuse(taken, error, in_hand)
+        if in_hand and in_hand.attempt.number != taken.attempt.number:
+            await self._close(in_hand, "Superseded", f"superseded by attempt {taken.attempt.number}")
+        self._rollout = taken
+        self._tell(story.standing(taken, "Progressing"))
         self._show()
         return ""
 
-    async def _refuse(
-        self, change: Change, attempt: steps.Attempt, error: ActivityError, in_hand: Rollout | None
-    ) -> str:
+    async def _refuse(self, taken: Rollout, error: ActivityError, in_hand: Rollout | None) -> str:
         failure = refusal(error)
         if failure.type == steps.SERVICE_GONE:
             return self._lose_service(failure)
-        await self._close(Rollout(attempt=attempt, change=change), "Failed", failure.message, reason=failure.type or "")
-        if in_hand or self._change:
-            return failure.message
-        raise failure
+        if in_hand:
+            return await self._close(taken, "Failed", failure.message, reason=failure.type or "")
+        return await self._fail(taken, failure)
 
     # ── carrying an attempt out ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -134,7 +134,7 @@ class InferenceServiceRollout:
         except ActivityError as error:
             return await self._fail(rollout, refusal(error))
         self._rollout = None
-        return await self._close(rollout, "Succeeded", rollout.plan.summary)
+        return await self._end(rollout, "Succeeded", rollout.plan.summary)
 
     async def _stage(self, rollout: Rollout, index: int) -> bool:
         """Apply a stage and wait for it. False: interrupted."""
@@ -148,6 +148,8 @@ class InferenceServiceRollout:
             await self._prepare(rollout)
         if not await self._await(rollout, stage, index):
             return False
+        if rollout.blocked:
+            self._tell(story.phase("Progressing"))
         rollout.next_stage, rollout.stage_applied, rollout.blocked = index + 1, False, False
         return True
 
@@ -162,13 +164,13 @@ class InferenceServiceRollout:
     async def _await(self, rollout: Rollout, stage: Stage, index: int) -> bool:
         """Wait until the stage is done. Signals wake it, a timer is the fallback; False: interrupted."""
         poll = FIRST_POLL
-        while True:
+        while not self._interrupted:
             self._moved = False
             state = await self._read(rollout, stage, index)
+            if state.done or not self._moved:
+                self._roles.update({numbers.role: numbers for numbers in state.roles})
             if state.done:
                 return True
-            if not self._moved:
-                self._roles.update({numbers.role: numbers for numbers in state.roles})
             self._show()
             await self._continue_as_new_if_long()
             until_deadline = datetime.fromisoformat(rollout.deadline) - workflow.now()
@@ -181,8 +183,7 @@ class InferenceServiceRollout:
                 )
             except TimeoutError:
                 poll = min(poll * 2, LONGEST_POLL)
-            if self._interrupted:
-                return False
+        return False
 
     async def _read(self, rollout: Rollout, stage: Stage, index: int) -> StageState:
         passed = not rollout.blocked and workflow.now() >= datetime.fromisoformat(rollout.deadline)
@@ -205,9 +206,9 @@ class InferenceServiceRollout:
         if failure.type == steps.SERVICE_GONE:
             return self._lose_service(failure)
         self._rollout = None
-        await self._close(rollout, "Failed", failure.message, reason=failure.type or "")
-        if self._change:
-            return failure.message
+        ended = await self._end(rollout, "Failed", failure.message, reason=failure.type or "")
+        if self._interrupted:
+            return ended
         raise failure
 
     def _lose_service(self, failure: ApplicationError) -> str:
@@ -216,13 +217,22 @@ class InferenceServiceRollout:
         self._gone = self._change is None
         return failure.message
 
+    async def _end(self, rollout: Rollout, phase: str, message: str, *, reason: str = "") -> str:
+        """Close the attempt that the run is about."""
+        ended = await self._close(rollout, phase, message, reason=reason)
+        self._tell(story.standing(rollout, phase))
+        workflow.set_current_details(story.closed(phase, message))
+        return ended
+
     async def _close(self, rollout: Rollout, phase: str, message: str, *, reason: str = "") -> str:
+        """Record an outcome, which stands even if nobody can write it down: somebody has deleted the record."""
         request = steps.CloseRequest(
             change=rollout.change, attempt=rollout.attempt, phase=phase, reason=reason, message=message
         )
-        closed = await step(steps.CLOSE_ATTEMPT, request, summary=f"{phase}: {message}"[:200])
-        self._tell(story.phase(phase))
-        workflow.set_current_details(story.closed(phase, message))
+        try:
+            closed = await step(steps.CLOSE_ATTEMPT, request, summary=f"{phase}: {message}")
+        except ActivityError as error:
+            return f"{phase.lower()}: {message}; not recorded: {refusal(error).message}"
         return closed.summary
 
     async def _do(self, which: steps.Step[steps.StepRequest, steps.Applied], rollout: Rollout, summary: str) -> None:

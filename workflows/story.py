@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
 
-from omeflow.api.steps import Change, RoleNumbers, Rollout, Selection
+from omeflow.api.steps import RoleNumbers, Rollout
 
 NAMESPACE = SearchAttributeKey.for_keyword("IsvcNamespace")
 SERVICE = SearchAttributeKey.for_keyword("IsvcName")
@@ -27,13 +27,14 @@ ALL: tuple[SearchAttributeKey[str] | SearchAttributeKey[int], ...] = (
 Updates = Sequence[SearchAttributeUpdate]  # type: ignore[type-arg]
 
 
-def taken_up(change: Change, chosen: Selection) -> Updates:
-    return [
-        STRATEGY.value_set(chosen.strategy),
-        PHASE.value_set("Progressing"),
-        GENERATION.value_set(change.generation),
-        ATTEMPT.value_set(chosen.attempt.number),
-    ]
+def standing(rollout: Rollout, name: str) -> Updates:
+    """Which attempt the run is about, and its phase; what is not known yet stays as it is."""
+    updates: Updates = [PHASE.value_set(name), GENERATION.value_set(rollout.change.generation)]
+    if rollout.strategy:
+        updates = [*updates, STRATEGY.value_set(rollout.strategy)]
+    if rollout.attempt.number:
+        updates = [*updates, ATTEMPT.value_set(rollout.attempt.number)]
+    return updates
 
 
 def phase(name: str) -> Updates:
