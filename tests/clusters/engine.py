@@ -31,8 +31,8 @@ from omeflow.local.readiness import until
 OWNER = "io.omeflow.tests.owner"
 """Label of everything that the tests make in an engine: which process made it."""
 PACKAGE = "docker.io"
-PATIENCE = 240.0
-"""Seconds to wait for other tests on this machine, which have the engine started."""
+PATIENCE = 800.0
+"""Seconds to wait for another test run on this machine to end; the engine is its own until then."""
 STOP_GRACE = 30.0
 
 
@@ -111,7 +111,7 @@ async def _install(*, progress: Progress) -> None:
         return
     async with step(f"installing Debian's package {PACKAGE}", progress=progress):
         await _apt_get("update")
-        await _apt_get("install", "--yes", "--no-install-recommends", PACKAGE)
+        await _apt_get("install", "--yes", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=120", PACKAGE)
 
 
 async def _apt_get(*arguments: str) -> None:
@@ -147,7 +147,9 @@ async def _daemon(directory: Path, *, progress: Progress) -> AsyncIterator[None]
                 return False
             return True
 
-        await until(our_turn, what=f"the tests that run a Docker engine in {directory}", deadline=PATIENCE, interval=1)
+        if not await our_turn():
+            async with step("waiting for the test run that has a Docker engine started", progress=progress):
+                await until(our_turn, what=f"the test run with an engine in {directory}", deadline=PATIENCE, interval=1)
         for sentence in await end_leftovers(directory, grace=STOP_GRACE):
             progress(sentence)
         address = f"unix://{directory}/docker.sock"

@@ -16,7 +16,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run these tests on a cluster of processes and on one in containers, unless the environment chooses one."""
     chosen = os.environ.get("OMEFLOW_TEST_CLUSTER") or os.environ.get("OMEFLOW_TEST_KUBECONFIG")
     if "cluster_kubeconfig" in metafunc.fixturenames and not chosen:
-        clusters = ["local", pytest.param("containers", marks=pytest.mark.container)]
+        marks = [pytest.mark.container, pytest.mark.timeout(900)]  # the engine may have to be installed or waited for
+        clusters = ["local", pytest.param("containers", marks=marks)]
         metafunc.parametrize("cluster_kubeconfig", clusters, indirect=True, scope="session")
 
 
