@@ -12,6 +12,8 @@ from omeflow.api.steps import CLOSE_ATTEMPT, Closed, CloseRequest
 from omeflow.kube.client import Cluster
 from strategies.recorded import plan_of
 
+LONGEST_MESSAGE = 8_000
+"""Characters; the CRD allows 8,192."""
 _EVENTS = {Phase.SUCCEEDED: ("RolloutSucceeded", False), Phase.FAILED: ("RolloutFailed", True)}
 
 
@@ -41,8 +43,8 @@ class CloseAttempt:
     async def _forget(self, record: InferenceRollout) -> None:
         known = await self.records.of(record.metadata["namespace"], record.spec.service)
         own = [other for other in known if other.spec.service_uid == record.spec.service_uid]
-        plan = plan_of(record) if record.spec.plan else None
-        in_use = set(plan.serving.values()) if plan else set()
+        planned = [other for other in own if other.spec.plan]
+        in_use = {planned[-1].spec.number, *plan_of(planned[-1]).serving.values()} if planned else set()
         await self.records.forget_old(own, in_use=in_use | {record.spec.number})
 
 
@@ -55,7 +57,7 @@ def _closed(record: InferenceRollout, phase: Phase, request: CloseRequest) -> St
     return Status(
         phase=phase,
         reason=request.reason or None,
-        message=request.message or None,
+        message=request.message[:LONGEST_MESSAGE] or None,
         run_id=activity.info().workflow_run_id,
         started_at=record.status.started_at or record.metadata.get("creationTimestamp"),
         finished_at=record.status.finished_at or moment,

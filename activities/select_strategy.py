@@ -12,6 +12,7 @@ from omeflow.api.steps import SELECT_STRATEGY, Selection, SelectRequest
 from omeflow.components.inputs import fingerprint
 from omeflow.kube.client import Cluster
 from strategies.manager import StrategyManager
+from strategies.recorded import inputs_of
 from strategies.render import Chosen, choose
 
 RENDERER = version("omeflow")
@@ -34,8 +35,12 @@ class SelectStrategy:
             for record in await self.records.of(change.namespace, change.name)
             if record.spec.service_uid == change.uid and record.spec.key != request.key
         ]
-        if not change.forced and _is_last(known, seen, in_hand=request.in_hand):
+        lost = [record for record in known if not record.status.phase.closed and record.spec.number != request.in_hand]
+        if not change.forced and not lost and _is_last(known, seen, in_hand=request.in_hand):
             return Selection(up_to_date=True)
+        if lost and known[-1].status.phase is Phase.FAILED and known[-1].spec.fingerprint == seen:
+            # The present inputs have been refused; what the lost run was carrying out is what to go on with.
+            inputs = inputs_of(await self.records.get(lost[-1].attempt))
         if change.cause == "repair" and known and _is_last(known, seen, in_hand=0):
             return _selection(known[-1], choose(inputs, self.strategies), repair=True)
         record = await self.records.open(
@@ -45,18 +50,18 @@ class SelectStrategy:
             generation=service["metadata"]["generation"],
             renderer=RENDERER,
         )
-        await self._close_lost(known, in_hand=request.in_hand, number=record.spec.number)
+        await self._close_lost(lost, number=record.spec.number)
         chosen = choose(inputs, self.strategies)
         return _selection(record, chosen)
 
-    async def _close_lost(self, known: list[InferenceRollout], *, in_hand: int, number: int) -> None:
-        """Records without outcome that no run carries out any more."""
-        for record in known:
-            if not record.status.phase.closed and record.spec.number not in (in_hand, number):
-                lost = record.status.model_copy(deep=True)
-                lost.phase, lost.finished_at, lost.wait = Phase.SUPERSEDED, now(), None
-                lost.message = f"its run was lost; attempt {number} carries on"
-                await self.records.write_status(record, lost)
+    async def _close_lost(self, lost: list[InferenceRollout], *, number: int) -> None:
+        """Attempts without outcome that no run carries out any more."""
+        for record in lost:
+            if record.spec.number != number:
+                closed = record.status.model_copy(deep=True)
+                closed.phase, closed.finished_at, closed.wait = Phase.SUPERSEDED, now(), None
+                closed.message = f"its run was lost; attempt {number} carries on"
+                await self.records.write_status(record, closed)
 
 
 def _selection(record: InferenceRollout, chosen: Chosen, *, repair: bool = False) -> Selection:

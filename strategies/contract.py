@@ -132,6 +132,8 @@ class Strategy(Protocol):
     observed_kinds: Sequence[Observed]
     capabilities: Capabilities
     needs: Sequence[Kind]
+    replaceable: Kind
+    """What `RoleState.stuck` names: objects whose deletion makes the backend create them anew."""
     install: str
     """The sentence that says what to install on a cluster that lacks one of `needs`."""
 

@@ -51,7 +51,8 @@ def plan_attempt(
         render: the present renderer, for recorded inputs; may raise Terminal.
         forced: a repair or replay: every step is done again, whatever the records say.
     """
-    serving = history.serving(strategy.served_attempts(live))
+    marks = {role: number for role, number in strategy.served_attempts(live).items() if number}
+    serving = history.serving(marks)
     states = strategy.role_states(service, live)
     changes, pending, told = [], {}, []
     for role, wanted in desired.roles.items():
@@ -61,13 +62,14 @@ def plan_attempt(
         settled = version is not None and (
             history.succeeded(version.attempt) or (role in states and states[role].settled)
         )
-        changes.append(RoleChange(role, serves=version is not None, changed=changed, settled=settled))
+        lost = version is None and role in marks
+        changes.append(RoleChange(role, serves=version is not None, changed=changed, settled=settled, lost=lost))
         if changed and before is not None:
             told.append(f"{role}: {describe(before.body, wanted.body)}")
         elif version is not None and version.desired.digest != wanted.digest:
             pending[role] = f"this version of omeflow renders {role} differently; it goes out with the next change"
     changed_roles = [change.role for change in changes if change.changed]
-    removed = [role for role in serving if role not in desired.roles]
+    removed = [role for role in marks if role not in desired.roles]
     plan = RolloutPlan(
         stages=plan_stages(changes),
         changed_roles=changed_roles,
@@ -154,10 +156,11 @@ def _with_steps(plan: RolloutPlan, desired: Desired, history: History, *, forced
 
 
 def _summary(changes: list[RoleChange], told: list[str], removed: list[str], pending: Mapping[str, str]) -> str:
-    if changes and not any(change.serves for change in changes):
+    if changes and not any(change.serves or change.lost for change in changes):
         return f"create {', '.join(change.role for change in changes)}"
     parts = list(told)
-    parts += [f"{change.role}: new role" for change in changes if not change.serves]
+    parts += [f"{change.role}: new role" for change in changes if not change.serves and not change.lost]
+    parts += [f"{change.role}: applied anew, its record is gone" for change in changes if change.lost]
     parts += [f"{role}: removed" for role in removed]
     parts += list(pending.values())
     return "; ".join(parts) or "no role's template changes"

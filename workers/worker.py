@@ -14,6 +14,7 @@ from activities.close_attempt import CloseAttempt
 from activities.interceptor import StepInterceptor
 from activities.prune import Prune
 from activities.records import Records
+from activities.replace_stuck import ReplaceStuck
 from activities.select_strategy import SelectStrategy
 from omeflow.kube.client import Cluster
 from strategies.manager import StrategyManager, default_manager
@@ -43,6 +44,7 @@ def make_worker(
             shared.autoscalers,
             shared.exposure,
             AwaitRollout(cluster, manager, records).run,
+            ReplaceStuck(cluster, manager, records).run,
             Prune(cluster, manager, records).run,
             CloseAttempt(cluster, records).run,
         ],

@@ -172,6 +172,8 @@ class InferenceServiceRollout:
             if state.done:
                 return True
             self._show()
+            if stuck := [name for numbers in state.roles for name in numbers.stuck]:
+                await self._replace(rollout, stage, index, stuck)
             await self._continue_as_new_if_long()
             until_deadline = datetime.fromisoformat(rollout.deadline) - workflow.now()
             timeout = poll if rollout.blocked else min(poll, max(until_deadline, timedelta(seconds=0.1)))
@@ -184,6 +186,11 @@ class InferenceServiceRollout:
             except TimeoutError:
                 poll = min(poll * 2, LONGEST_POLL)
         return False
+
+    async def _replace(self, rollout: Rollout, stage: Stage, index: int, stuck: list[str]) -> None:
+        """Help the backend over what it would wait for in vain."""
+        request = steps.StageRequest(attempt=rollout.attempt, stage=stage, index=index, deadline=rollout.deadline)
+        await step(steps.REPLACE_STUCK, request, summary=f"{', '.join(stuck)}: left behind by the backend")
 
     async def _read(self, rollout: Rollout, stage: Stage, index: int) -> StageState:
         passed = not rollout.blocked and workflow.now() >= datetime.fromisoformat(rollout.deadline)
@@ -198,9 +205,9 @@ class InferenceServiceRollout:
         return state
 
     def _worth_a_look(self, stage: Stage) -> bool:
-        """The watcher says that all roles of the stage are done; whether they are is for await-rollout to say."""
-        told = [self._roles.get(role) for role in stage.roles]
-        return self._moved and all(numbers is not None and numbers.done for numbers in told)
+        """The watcher says that the stage is done, or stuck; whether it is, is for await-rollout to say."""
+        told = [self._roles.get(role, RoleNumbers()) for role in stage.roles]
+        return self._moved and (all(numbers.done for numbers in told) or any(numbers.stuck for numbers in told))
 
     async def _fail(self, rollout: Rollout, failure: ApplicationError) -> str:
         if failure.type == steps.SERVICE_GONE:

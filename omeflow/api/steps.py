@@ -58,6 +58,8 @@ class RoleNumbers(Message):
     ready: int = 0
     old: int = 0
     done: bool = False
+    stuck: list[str] = Field(default_factory=list)
+    """Objects that the backend will never move to the last template by itself."""
     waits_for: str = ""
 
 
@@ -226,5 +228,6 @@ APPLY_WORKLOAD = Step("apply-workload", StageRequest, Applied)
 APPLY_AUTOSCALERS = Step("apply-autoscalers", StepRequest, Applied)
 APPLY_EXPOSURE = Step("apply-exposure", StepRequest, Applied)
 AWAIT_ROLLOUT = Step("await-rollout", AwaitRequest, StageState)
+REPLACE_STUCK = Step("replace-stuck", StageRequest, Applied)
 PRUNE = Step("prune", StepRequest, Applied)
 CLOSE_ATTEMPT = Step("close-attempt", CloseRequest, Closed)

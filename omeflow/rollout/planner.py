@@ -21,6 +21,7 @@ class RoleChange:
     Attributes:
         serves: the role exists, with a template that a record knows.
         changed: its template differs from what serves.
+        lost: it is live, and no record knows its template; every apply of its workload would drop it.
         settled: what serves has reached all of its pods; one that is merely being scaled is settled.
     """
 
@@ -28,6 +29,7 @@ class RoleChange:
     serves: bool
     changed: bool
     settled: bool
+    lost: bool = False
 
 
 def plan_stages(
@@ -38,7 +40,8 @@ def plan_stages(
 ) -> list[Stage]:
     """Put the roles that need work into stages.
 
-    A service that does not serve yet comes up at once. Otherwise roles whose last template has not reached all pods
+    A service that does not serve yet comes up at once. Roles that are live without a record go together, before all
+    others. Otherwise roles whose last template has not reached all pods
     go first, because a rollout on top of a broken role hides the fault, then changed roles; both in `order`. A role
     that is neither appears in no stage.
 
@@ -49,12 +52,17 @@ def plan_stages(
     unknown = sorted(set(by_role) - {role for stage in order for role in stage})
     if unknown:
         raise ValueError(f"no stage for role {', '.join(unknown)}: the order must name every role of the service")
-    if changes and not any(change.serves for change in changes):
+    if changes and not any(change.serves or change.lost for change in changes):
         roles = [role for stage in order for role in stage if role in by_role]
         return [Stage(name="create", roles=roles, reason="nothing serves yet", deadline_seconds=deadline_seconds)]
+    lost = [_stage([role for stage in order for role in stage], by_role, _lost, deadline_seconds)]
     unsettled = [_stage(stage, by_role, _unsettled, deadline_seconds) for stage in order]
     changed = [_stage(stage, by_role, _only_changed, deadline_seconds) for stage in order]
-    return [stage for stage in (*unsettled, *changed) if stage.roles]
+    return [stage for stage in (*lost, *unsettled, *changed) if stage.roles]
+
+
+def _lost(change: RoleChange) -> str:
+    return "the record of its last template is gone" if change.lost else ""
 
 
 def _unsettled(change: RoleChange) -> str:
@@ -65,7 +73,7 @@ def _unsettled(change: RoleChange) -> str:
 
 def _only_changed(change: RoleChange) -> str:
     if not change.serves:
-        return "new role"
+        return "" if change.lost else "new role"
     return "template changed" if change.changed and change.settled else ""
 
 

@@ -22,6 +22,7 @@ class RoleState:
         old: at a former revision and not yet gone.
         revision: the backend's name of the newest revision.
         settled: the last template has reached every pod that there is; scaling does not unsettle a role.
+        stuck: objects that the backend's controller will never move to the last template; deleting them does.
         waits_for: what is missing, in a sentence; empty when the role is done.
         obj: the object to look at, as `kinds.title` writes it.
     """
@@ -34,6 +35,7 @@ class RoleState:
     old: int = 0
     revision: str = ""
     settled: bool = False
+    stuck: tuple[str, ...] = ()
     waits_for: str = ""
     obj: str = ""
 
@@ -54,5 +56,6 @@ class RoleState:
             ready=self.ready,
             old=self.old,
             done=done,
+            stuck=list(self.stuck) if self.attempt == attempt else [],
             waits_for=waits_for,
         )

@@ -26,6 +26,7 @@ class Facts:
         generation: of the InferenceService, now.
         fingerprint: of its inputs, now.
         urls: by role, where the role is reachable in the cluster.
+        expected: roles that the service asks for; one that does not exist yet is not ready.
         records: of this service, oldest first.
     """
 
@@ -34,6 +35,7 @@ class Facts:
     records: Sequence[InferenceRollout]
     roles: Mapping[str, RoleState]
     urls: Mapping[str, str]
+    expected: Sequence[str] = ()
 
 
 def service_status(facts: Facts, *, before: Json, now: str) -> Json:
@@ -98,6 +100,8 @@ def _rolled_out(last: InferenceRollout) -> Json:
 def _ready(facts: Facts, last: InferenceRollout) -> Json:
     """Every role available. Nothing there yet: the failure, if there is one, says more than the absence."""
     waiting = [state for state in facts.roles.values() if not state.desired or state.ready < state.desired]
+    if facts.roles:
+        waiting += [RoleState(role, desired=1) for role in facts.expected if role not in facts.roles]
     if facts.roles and not waiting:
         return {"type": "Ready", "status": "True"}
     if waiting:

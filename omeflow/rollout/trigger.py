@@ -41,8 +41,9 @@ def decide(
         if generation != last.spec.generation:
             return Trigger("edit", f"generation {last.spec.generation} -> {generation}")
         return Trigger("dependency", "something that the service refers to has changed")
-    if not last.status.phase.closed:
-        return Trigger("edit", "resume an attempt without outcome") if relisted else None
+    lost = [record for record in records if not record.status.phase.closed]
+    if lost:
+        return Trigger("edit", f"resume attempt {lost[-1].spec.number}, which has no outcome") if relisted else None
     if lost_fields and last.status.phase == "Succeeded":
         return Trigger("repair", "; ".join(lost_fields[:3])[:500])
     return None

@@ -36,16 +36,26 @@ def applies(owner: Owner, roles: Mapping[str, RoleVersion], live: Manifest | Non
 
 
 def removal(
-    owner: Owner, staying: Mapping[str, RoleVersion], leaving: Mapping[str, RoleVersion], live: Manifest | None
+    owner: Owner,
+    staying: Mapping[str, RoleVersion],
+    leaving: Mapping[str, RoleVersion | None],
+    live: Manifest | None,
 ) -> list[Apply]:
-    """Take roles out: own the live count, release the seed, drop the role; else a stub stays (design rule 3)."""
+    """Take roles out: own the live count, release the seed, drop the role; else a stub stays (design rule 3).
+
+    Args:
+        leaving: the version that each leaving role has; None if no record knows it.
+    """
     counts = {role: count for role, count in live_counts(live).items() if role in leaving}
     if not counts:
         return []
     uid = _uid(live)
-    everything = {**staying, **{role: leaving[role] for role in counts}}
+    known = {role: version for role in counts if (version := leaving[role]) is not None}
+    everything = {**staying, **known}
+    held = {role: count for role, count in counts.items() if role in known}
     return [
-        Apply(_group(owner, everything, counts=counts, uid=uid), f"own the counts of {_listed(counts)} before removal"),
+        Apply(_group(owner, everything, counts={}, uid=uid), "take back what others changed", force=True),
+        Apply(_group(owner, everything, counts=held, uid=uid), f"own the counts of {_listed(held)} before removal"),
         *(Apply(_release(owner), f"release the count of {role}", manager=seed_manager(role)) for role in counts),
         Apply(_group(owner, staying, counts={}, uid=uid), f"drop {', '.join(counts)}", force=True),
     ]

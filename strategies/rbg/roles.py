@@ -43,13 +43,14 @@ def desired_role(config: ComponentConfig) -> DesiredRole:
         body["leaderWorkerPattern"] = _leader_worker(config)
     else:
         body["standalonePattern"] = {"template": _template(config, config.pod_spec)}
-    minimum = config.extension.min_replicas
+    minimum = 1 if config.extension.min_replicas is None else config.extension.min_replicas
+    scaled = is_scaled(config)
     return DesiredRole(
         role=config.role,
         body=body,
         digest=digest(body),
-        min_replicas=1 if minimum is None else minimum,
-        scaled=is_scaled(config),
+        min_replicas=max(1, minimum) if scaled else minimum,  # an HPA leaves an object with no replicas alone
+        scaled=scaled,
     )
 
 

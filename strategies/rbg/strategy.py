@@ -29,6 +29,7 @@ class RBGStrategy:
         Observed(ROLE_INSTANCE, GROUP_NAME),
         Observed(POD, GROUP_NAME),
     )
+    replaceable = ROLE_INSTANCE
     needs: Sequence[Kind] = (ROLE_BASED_GROUP, ROLE_INSTANCE_SET)
     install = (
         "the cluster does not serve RoleBasedGroup workloads.x-k8s.io/v1alpha2, which annotation"
@@ -72,7 +73,7 @@ class RBGStrategy:
         self, owner: Owner, roles: Mapping[str, RoleVersion], leaving: Sequence[str], live: Live
     ) -> list[Apply]:
         staying = {role: version for role, version in roles.items() if role not in leaving}
-        going = {role: version for role, version in roles.items() if role in leaving}
+        going = {role: roles.get(role) for role in leaving}
         return group.removal(owner, staying, going, _group(owner.name, live))
 
     def served_attempts(self, live: Live) -> dict[str, int]:

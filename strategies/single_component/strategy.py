@@ -7,7 +7,7 @@ that would need them is refused with the way out, before anything is written.
 from collections.abc import Mapping, Sequence
 
 from omeflow.api.errors import Invalid
-from omeflow.api.kinds import Kind
+from omeflow.api.kinds import POD, Kind
 from omeflow.api.names import DEPLOYMENT_MODE
 from omeflow.components.types import DeploymentMode
 from omeflow.rollout.roles import RoleState
@@ -19,6 +19,7 @@ class SingleComponentStrategy:
     observed_kinds: Sequence[Observed] = ()
     capabilities = Capabilities()
     needs: Sequence[Kind] = ()
+    replaceable = POD
     install = ""
 
     def is_applicable(self, annotations: Mapping[str, str]) -> bool:

@@ -10,7 +10,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from omeflow.api import steps
 from omeflow.api.steps import Change, Gone, RoleNumbers, RolesMoved, RunState
 from workers.watching.queue import Service
-from workflows.story import NAMESPACE, SERVICE
+from workflows.story import NAMESPACE, PHASE, SERVICE
 
 TASK_TIMEOUT = timedelta(seconds=5)
 """How long a worker may take for one workflow task; a killed worker's task is given to another after it."""
@@ -23,7 +23,11 @@ class Signals:
 
     async def changed(self, service: Service, change: Change) -> None:
         """Start the service's run, or signal the one that is open: one atomic call."""
-        attributes = [SearchAttributePair(NAMESPACE, service.namespace), SearchAttributePair(SERVICE, service.name)]
+        attributes = [
+            SearchAttributePair(NAMESPACE, service.namespace),
+            SearchAttributePair(SERVICE, service.name),
+            SearchAttributePair(PHASE, "Planning"),
+        ]
         await self._client.start_workflow(
             steps.WORKFLOW,
             RunState(namespace=service.namespace, name=service.name, uid=change.uid),

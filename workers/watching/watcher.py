@@ -15,7 +15,7 @@ from temporalio.service import RPCError
 
 from omeflow.api.errors import OmeflowError
 from omeflow.api.kinds import INFERENCE_SERVICE
-from omeflow.api.names import STATUS_MANAGER
+from omeflow.api.names import ROLES, STATUS_MANAGER
 from omeflow.api.rollouts import InferenceRollout, Phase
 from omeflow.api.steps import Change, RoleNumbers
 from omeflow.components.inputs import fingerprint
@@ -102,8 +102,8 @@ class Watcher:
                 self._queue.done(service)
 
     async def _look(self, service: Service) -> None:
-        if uid := self.world.deleted.get(service):
-            await self._signals.gone(service, uid)
+        if service in self.world.deleted:
+            await self._signals.gone(service, self.world.deleted[service])
             self.world.deleted.pop(service, None)
             self._memory.pop(service, None)
         manifest = self.world.service(service)
@@ -186,13 +186,13 @@ class Watcher:
         )
 
     async def _tell_roles(self, service: Service, memory: _Memory, states: dict[str, RoleState]) -> None:
-        """Tell the run how its roles stand, when that has changed; progress at a pace, completion at once."""
+        """Tell the run how its roles stand, when that has changed: progress at a pace, ends and stalls at once."""
         roles = tuple(state.numbers(state.attempt) for state in states.values())
         if roles == memory.roles:
             return
         clock = asyncio.get_running_loop().time()
-        finished = {numbers.role for numbers in roles if numbers.done} - {n.role for n in memory.roles if n.done}
-        if not finished and (rest := memory.told_at + PACE - clock) > 0:
+        edges = {n.role for n in roles if n.done or n.stuck} - {n.role for n in memory.roles if n.done or n.stuck}
+        if not edges and (rest := memory.told_at + PACE - clock) > 0:
             self._queue.add_later(service, seconds=rest)
             return
         await self._signals.roles_moved(service, roles)
@@ -212,6 +212,7 @@ class Watcher:
             fingerprint=seen,
             records=attempts,
             roles=roles,
+            expected=[role for role in ROLES if manifest["spec"].get(role) is not None],
             urls={role: f"http://{service.name}-{role}.{service.namespace}.svc.cluster.local" for role in roles},
         )
         before = manifest.get("status") or {}

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-import yaml
-from platform_under_test import Platform
+from platform_under_test import Platform, examples
 
 from omeflow.api.kinds import NODE
 from omeflow.api.rollouts import custom_resource_definitions
@@ -18,7 +17,6 @@ from workers.all_in_one import run_watcher, run_worker
 from workers.settings import Settings
 from workers.temporal import DevServer, connect, dev_server
 
-EXAMPLES = Path(__file__).parents[3] / "examples"
 MODEL = "llama-3-8b"
 
 
@@ -37,7 +35,7 @@ def settings(temporal: DevServer, cluster_kubeconfig: Path) -> Settings:
 async def prepared(cluster: Cluster) -> None:
     """omeflow's CRDs, a model that every node holds, and the runtimes of the examples."""
     await crds.establish(cluster, custom_resource_definitions())
-    for manifest in yaml.safe_load_all((EXAMPLES / "models.yaml").read_text()):
+    for manifest in examples("models"):
         await cluster.apply(manifest, manager="platform-team", force=True)
 
     for node in await cluster.list(NODE):

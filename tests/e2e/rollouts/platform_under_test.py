@@ -40,6 +40,10 @@ def example(name: str) -> Manifest:
     return manifest
 
 
+def examples(name: str) -> list[Manifest]:
+    return list(yaml.safe_load_all((EXAMPLES / f"{name}.yaml").read_text()))
+
+
 def image(of: str, *roles: str) -> Manifest:
     """A merge patch that gives these roles another image."""
     names = {"router": "router"}
@@ -107,10 +111,10 @@ class Platform:
     async def condition(self, name: str, kind: str, *, status: str) -> Manifest:
         """Wait until the service shows a condition with that status."""
         return await self.eventually(
-            lambda: self._condition(name, kind), lambda found: found.get("status") == status, what=f"{kind}={status}"
+            lambda: self.shown(name, kind), lambda found: found.get("status") == status, what=f"{kind}={status}"
         )
 
-    async def _condition(self, name: str, kind: str) -> Manifest:
+    async def shown(self, name: str, kind: str) -> Manifest:
         conditions = ((await self.service(name)).get("status") or {}).get("conditions") or []
         return next((condition for condition in conditions if condition["type"] == kind), {})
 

@@ -30,6 +30,7 @@ def test_the_names_of_the_steps_are_those_of_the_design() -> None:
         "apply-autoscalers",
         "apply-exposure",
         "await-rollout",
+        "replace-stuck",
         "prune",
         "close-attempt",
     ]

@@ -12,7 +12,7 @@ SAME = {"fingerprint": "f1", "generation": 1}
 DRIFT = ["Service serving/chat-engine is gone"]
 OPEN = [Phase.PLANNING, Phase.PROGRESSING, Phase.BLOCKED]
 CLOSED = [Phase.SUCCEEDED, Phase.FAILED, Phase.SUPERSEDED]
-RESUME = Trigger("edit", "resume an attempt without outcome")
+RESUME = Trigger("edit", "resume attempt 1, which has no outcome")
 
 
 @pytest.mark.parametrize(
@@ -54,6 +54,12 @@ def test_what_starts_a_run(seen: dict[str, Any], records: list[InferenceRollout]
 def test_an_open_attempt_is_resumed_after_a_list_only(phase: Phase) -> None:
     assert decide(records=[record(phase=phase)], relisted=True, **SAME) == RESUME  # type: ignore[arg-type]
     assert decide(records=[record(phase=phase)], **SAME) is None  # type: ignore[arg-type]
+
+
+def test_a_lost_rollout_is_resumed_although_a_later_edit_was_refused() -> None:
+    records = [record(1, phase=Phase.PROGRESSING), record(2, fingerprint="f2", generation=2, phase=Phase.FAILED)]
+    assert decide(fingerprint="f2", generation=2, records=records, relisted=True) == RESUME
+    assert decide(fingerprint="f2", generation=2, records=records) is None
 
 
 @pytest.mark.parametrize("phase", CLOSED)

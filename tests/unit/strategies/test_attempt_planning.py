@@ -9,8 +9,6 @@ from hypothesis import strategies as st
 from rbg_samples import version
 
 from omeflow.api.rollouts import RolloutPlan
-from omeflow.components.inputs import Inputs
-from strategies.contract import RoleVersion
 from strategies.history import Former, History
 from strategies.planning import Planned, expected_attempts, mixture, repair_plan
 
@@ -385,7 +383,13 @@ def test_another_version_of_omeflow_rolls_the_same_roles(
     assert set(other.pending) == set(cluster.serving) & set(former) - set(other.changed_roles)
 
 
-def test_a_plan_without_records_of_serving_roles_has_them_as_new() -> None:
-    cluster = Cluster(serving={"engine": RoleVersion(4, render(inputs(BOTH)).roles["engine"])})
-    planned = cluster.plan(Inputs(inputs({"engine": "img:1"}).service))
-    assert planned.plan.summary == "create engine"
+def test_serving_roles_without_records_are_applied_anew_together_before_all_others() -> None:
+    cluster = Cluster()
+    cluster.roll_out(inputs(ALL))
+    cluster.roll_out(inputs(ALL | {"engine": "img:2"}))
+    new = inputs(ALL | {"engine": "img:3"})
+    planned = cluster.plan(new, without=[1])
+    assert stages(planned) == [["decoder", "router"], ["engine"]]
+    after = mixture(planned.plan, 3, render(new), cluster.history(without=[1]), stage=0)
+    assert {role: version.attempt for role, version in after.items()} == {"engine": 2, "decoder": 3, "router": 3}
+    assert "decoder: applied anew, its record is gone" in planned.plan.summary

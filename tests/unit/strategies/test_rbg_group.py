@@ -125,7 +125,11 @@ def test_every_apply_says_why_it_is_made() -> None:
 
 def test_a_role_is_removed_in_order() -> None:
     made = created(version(1, "engine"), version(1, "router", minimum=3))
-    own, release, drop = removal(OWNER, versions(version(2, "engine")), versions(version(1, "router")), made.live())
+    back, own, release, drop = removal(
+        OWNER, versions(version(2, "engine")), versions(version(1, "router")), made.live()
+    )
+    assert (back.manager, back.force) == ("omeflow", True)
+    assert all("replicas" not in role for role in back.manifest["spec"]["roles"])
     assert (own.manager, own.force, role_of(own, "router")["replicas"]) == ("omeflow", False, 3)
     assert "replicas" not in role_of(own, "engine")
     assert (release.manager, "spec" in release.manifest) == ("omeflow-seed-router", False)
@@ -143,7 +147,15 @@ def test_a_removed_role_leaves_no_stub_and_changes_no_other_count(scaled: bool) 
     assert (made.roles, made.stubs, made.counts) == (["engine"], [], {"engine": 4})
 
 
-@pytest.mark.parametrize("done", [0, 1, 2, 3])
+def test_a_role_is_removed_although_somebody_edited_another_role() -> None:
+    made = created(version(1, "engine"), version(1, "router"))
+    edit = {"metadata": {}, "spec": {"roles": [{"name": "engine", "standalonePattern": {"template": "theirs"}}]}}
+    made.apply(Apply(edit, "", manager="kubectl-edit", force=True))
+    carry_out(made, removal(OWNER, versions(version(1, "engine")), versions(version(1, "router")), made.live()))
+    assert made.roles == ["engine"]
+
+
+@pytest.mark.parametrize("done", [0, 1, 2, 3, 4])
 def test_a_removal_that_was_cut_short_is_completed(done: int) -> None:
     made = created(version(1, "engine", minimum=4), version(1, "router", minimum=3))
     staying, leaving = versions(version(1, "engine")), versions(version(1, "router"))

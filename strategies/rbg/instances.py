@@ -1,0 +1,91 @@
+"""RoleInstances with their pods, and which of them the RBG controller will never move by itself.
+
+Revisions come in two levels: a RoleInstance is labelled with the revision of its RoleInstanceSet, and has revisions of
+its own, whose hash its pods carry. So a pod is new only together with its RoleInstance.
+
+Two things stall a RoleInstanceSet for good. A broken instance uses up the budget of unavailable ones, so the template
+that would mend it never reaches it (rbg.md 3.4). And a revert in the middle of a rollout ends it at once: the newest
+revision is the former one again, and instances that had already moved on are forgotten. Deleting such an instance lets
+the set make it anew at the newest revision.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from omeflow.api.names import RBG_PREFIX
+from strategies.contract import Manifest
+from strategies.pods import is_ready, is_terminating
+
+_INSTANCE = f"{RBG_PREFIX}role-instance-name"
+_SIZE = f"{RBG_PREFIX}component-size"
+_REVISION = "controller-revision-hash"
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """A RoleInstance with its pods: one for standalone roles, `size` for leader-worker roles.
+
+    Attributes:
+        current: it and all its pods are at the newest revision.
+        former: its RoleInstance is at another revision.
+        ready: all of its pods are there and Ready.
+        leaving: it is going away, or only pods are left of it.
+    """
+
+    name: str
+    current: bool = False
+    former: bool = False
+    ready: bool = False
+    leaving: bool = False
+
+
+def instances(objects: Sequence[Manifest], pods: Sequence[Manifest], revision: str) -> list[Instance]:
+    """Every instance that exists or still has pods, by name.
+
+    Args:
+        objects: RoleInstances of one role.
+        pods: of that role.
+        revision: newest revision of its RoleInstanceSet.
+    """
+    by_name = {instance["metadata"]["name"]: instance for instance in objects}
+    members: dict[str, list[Manifest]] = {name: [] for name in by_name}
+    for pod in pods:
+        members.setdefault(labels(pod).get(_INSTANCE) or pod["metadata"]["name"], []).append(pod)
+    return [_instance(name, by_name.get(name), members[name], revision) for name in sorted(members)]
+
+
+def stuck(found: Sequence[Instance], *, desired: int, closed: bool) -> tuple[str, ...]:
+    """Instances that only their deletion moves to the newest revision.
+
+    Broken ones, all at once: nothing is lost. Working ones, which a closed rollout has forgotten, one at a time, and
+    only while everything else works.
+
+    Args:
+        desired: instances that the role should have.
+        closed: the RoleInstanceSet has no rollout in hand.
+    """
+    forgotten = [instance for instance in found if instance.former and not instance.leaving]
+    broken = tuple(instance.name for instance in forgotten if not instance.ready)
+    if broken or not closed:
+        return broken
+    spare = sum(instance.ready for instance in found) >= desired
+    return tuple(instance.name for instance in forgotten[-1:]) if spare else ()
+
+
+def labels(obj: Manifest) -> Mapping[str, str]:
+    return obj["metadata"].get("labels") or {}
+
+
+def _instance(name: str, instance: Manifest | None, pods: Sequence[Manifest], revision: str) -> Instance:
+    if instance is None or is_terminating(instance) or any(is_terminating(pod) for pod in pods):
+        return Instance(name, leaving=True)
+    size = int(labels(pods[0]).get(_SIZE, "1")) if pods else 1
+    own = (instance.get("status") or {}).get("updateRevision") or ""
+    at_own = bool(own) and all(labels(pod).get(_REVISION) == own.rpartition("-")[2] for pod in pods)
+    at_newest = bool(revision) and labels(instance).get(_REVISION) == revision
+    return Instance(
+        name,
+        current=at_newest and at_own,
+        former=bool(revision) and not at_newest,
+        ready=len(pods) >= size and all(is_ready(pod) for pod in pods),
+    )
