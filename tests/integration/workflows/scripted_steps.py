@@ -28,6 +28,7 @@ ALL = (
     steps.APPLY_AUTOSCALERS,
     steps.APPLY_EXPOSURE,
     steps.AWAIT_ROLLOUT,
+    steps.REPLACE_STUCK,
     steps.PRUNE,
     steps.CLOSE_ATTEMPT,
 )

@@ -8,6 +8,7 @@ from scripted_steps import ScriptedSteps, creation, update
 from temporalio.api.enums.v1 import EventType
 
 from omeflow.api import steps as step
+from omeflow.api.steps import RoleNumbers
 
 TIMER_STARTED = EventType.EVENT_TYPE_TIMER_STARTED
 TIMER_FIRED = EventType.EVENT_TYPE_TIMER_FIRED
@@ -67,6 +68,24 @@ async def test_without_any_signal_the_state_is_read_ever_more_seldom_until_the_d
     waits = [timer.start_to_fire_timeout.ToTimedelta().total_seconds() for timer in started]
     assert waits[:-1] == [30, 60, 120, 240, 480, 600, 600, 600, 600]
     assert waits[-1] == pytest.approx(3600 - sum(waits[:-1]), abs=10)
+
+
+@pytest.mark.history("replace-stuck")
+async def test_what_the_backend_leaves_behind_is_replaced(run: ScriptedRun, steps: ScriptedSteps) -> None:
+    steps.plan = creation("engine")
+    stuck = RoleNumbers(role="engine", desired=2, updated=1, stuck=["chat-engine-1"], waits_for="1 of 2")
+    steps.answer(step.AWAIT_ROLLOUT, step.StageState(roles=[stuck], waits_for="engine: 1 of 2"))
+    await run.change("a")
+    await steps.called(step.REPLACE_STUCK)
+    await run.until_events(TIMER_STARTED, 1)
+    await run.moved("engine")
+    await run.result()
+    assert steps.order[-4:] == [
+        "await-rollout create",
+        "replace-stuck create",
+        "await-rollout create",
+        "close-attempt Succeeded",
+    ]
 
 
 @pytest.mark.history("read-by-timer")
