@@ -181,7 +181,7 @@ class InferenceServiceRollout:
                 await workflow.wait_condition(
                     lambda: self._interrupted or self._worth_a_look(stage),
                     timeout=timeout,
-                    timeout_summary=f"{stage.name}: {state.waits_for}"[:200],
+                    timeout_summary=state.waits_for[:200],
                 )
             except TimeoutError:
                 poll = min(poll * 2, LONGEST_POLL)
@@ -197,7 +197,7 @@ class InferenceServiceRollout:
         request = steps.AwaitRequest(
             attempt=rollout.attempt, stage=stage, index=index, deadline=rollout.deadline, passed=passed
         )
-        state = await step(steps.AWAIT_ROLLOUT, request, summary=f"{stage.name}: {', '.join(stage.roles)}")
+        state = await step(steps.AWAIT_ROLLOUT, request, summary=story.await_line(stage))
         if passed and not state.done and not self._gone:
             rollout.blocked = True
             self._tell(story.phase("Blocked"))

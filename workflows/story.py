@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
 
-from omeflow.api.steps import RoleNumbers, Rollout
+from omeflow.api.steps import RoleNumbers, Rollout, Stage
 
 NAMESPACE = SearchAttributeKey.for_keyword("IsvcNamespace")
 SERVICE = SearchAttributeKey.for_keyword("IsvcName")
@@ -39,6 +39,11 @@ def standing(rollout: Rollout, name: str) -> Updates:
 
 def phase(name: str) -> Updates:
     return [PHASE.value_set(name)]
+
+
+def await_line(stage: Stage) -> str:
+    """Whom a stage waits for; its roles only where its name does not say them."""
+    return stage.name if stage.roles == [stage.name] else f"{stage.name}: {', '.join(stage.roles)}"
 
 
 def closed(name: str, message: str) -> str:

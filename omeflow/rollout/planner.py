@@ -4,7 +4,7 @@ The plan is recomputed after every change, from what serves at that moment, so a
 mid-rollout state is special (design section 3).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from omeflow.api.names import DECODER, ENGINE, ROUTER
@@ -77,13 +77,15 @@ def _only_changed(change: RoleChange) -> str:
     return "template changed" if change.changed and change.settled else ""
 
 
-def _stage(roles: Sequence[str], by_role: dict[str, RoleChange], why: object, deadline_seconds: int) -> Stage:
-    assert callable(why)
+def _stage(
+    roles: Sequence[str], by_role: dict[str, RoleChange], why: Callable[[RoleChange], str], deadline_seconds: int
+) -> Stage:
     reasons = {role: why(by_role[role]) for role in roles if role in by_role}
     chosen = {role: reason for role, reason in reasons.items() if reason}
+    several = "; ".join(f"{role}: {reason}" for role, reason in chosen.items())
     return Stage(
         name=" and ".join(chosen),
         roles=list(chosen),
-        reason="; ".join(f"{role}: {reason}" for role, reason in chosen.items()),
+        reason=several if len(chosen) > 1 else "".join(chosen.values()),
         deadline_seconds=deadline_seconds,
     )

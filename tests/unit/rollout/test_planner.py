@@ -63,10 +63,10 @@ def test_which_roles_move_and_when(changes: list[RoleChange], stages: list[list[
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (edited(ROUTER), "router: template changed"),
-        (new(ROUTER), "router: new role"),
-        (unsettled(ROUTER), "router: the last template has not settled"),
-        (edited_while_unsettled(ROUTER), "router: template changed before the last one had settled"),
+        (edited(ROUTER), "template changed"),
+        (new(ROUTER), "new role"),
+        (unsettled(ROUTER), "the last template has not settled"),
+        (edited_while_unsettled(ROUTER), "template changed before the last one had settled"),
     ],
 )
 def test_a_stage_says_why_it_exists(change: RoleChange, reason: str) -> None:
