@@ -55,7 +55,7 @@ binaries: setup ## Find, fetch or build etcd, Kubernetes and kwok
 
 unit: setup ## Test what decides: without servers, with its coverage
 	@echo "== unit and conformance tests, coverage of the pure core"
-	$(BIN)/pytest $(FIRST) $(CORE:%=--cov=%) --cov-report=term:skip-covered --cov-fail-under=90 $(ARGS)
+	$(BIN)/pytest $(FIRST) -rs $(CORE:%=--cov=%) --cov-report=term:skip-covered --cov-fail-under=90 $(ARGS)
 
 system: setup binaries ## Test against real servers: integration, end to end, chaos
 	@echo "== tests against a real API server, a real Temporal server, and containers"
