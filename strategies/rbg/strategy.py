@@ -53,6 +53,8 @@ class RBGStrategy:
 
     def plan(self, request: PlanRequest) -> Desired:
         owner, configs = request.owner, request.components.configs
+        for config in configs.values():
+            _refuse_other_mode(owner, config)
         roles = {role: desired_role(config) for role, config in configs.items()}
         autoscalers = [
             autoscaler(owner, config, target=SCALING_ADAPTER, target_name=config.name) for config in configs.values()
@@ -89,6 +91,16 @@ class RBGStrategy:
 def _selector(owner: Owner, config: ComponentConfig) -> dict[str, str]:
     selector = {GROUP_NAME: owner.name, ROLE_NAME: config.role}
     return {**selector, COMPONENT_INDEX: "0"} if config.mode is DeploymentMode.MULTI_NODE else selector
+
+
+def _refuse_other_mode(owner: Owner, config: ComponentConfig) -> None:
+    """A component's own mode annotation counts for the engine only (ome.md 7.3); elsewhere it would be dropped."""
+    asked = config.annotations.get(DEPLOYMENT_MODE, "")
+    if asked in set(map(str, DeploymentMode)) and asked != config.mode:
+        raise Invalid(
+            f"InferenceService {owner.namespace}/{owner.name}: spec.{config.role}.annotations[{DEPLOYMENT_MODE}] asks for"
+            f" {asked}, but a RoleBasedGroup runs this {config.role} as {config.mode}; remove the annotation"
+        )
 
 
 def _group(service: str, live: Live) -> Manifest | None:

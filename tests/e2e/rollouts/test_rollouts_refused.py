@@ -19,6 +19,10 @@ CASES = {
         {"spec": {"engine": {"annotations": {"ome.io/deploymentMode": "MultiNodeRayVLLM"}}}},
         ["engine", "MultiNodeRayVLLM"],
     ),
+    "router in MultiNode": (
+        {"spec": {"router": {"annotations": {"ome.io/deploymentMode": "MultiNode"}}}},
+        ["spec.router.annotations", "MultiNode"],
+    ),
     "other strategy": ({"metadata": {"annotations": {"ome.io/deploymentMode": "RawDeployment"}}}, ["RoleBasedGroup"]),
     "update strategy that cannot move": (
         {"spec": {"engine": {"deploymentStrategy": {"rollingUpdate": {"maxUnavailable": 0, "maxSurge": 0}}}}},

@@ -82,6 +82,13 @@ def test_a_refusal_names_object_field_and_remedy(modes: dict[str, DeploymentMode
     assert str(refused.value) == f"InferenceService serving/chat: {sentence}"
 
 
+def test_a_mode_annotation_that_would_be_dropped_is_refused() -> None:
+    asking = config("router", annotations={"ome.io/deploymentMode": "MultiNode"})
+    with pytest.raises(Invalid, match=r"spec\.router\.annotations\[ome\.io/deploymentMode\] asks for MultiNode"):
+        planned(config(), asking)
+    planned(config(), config("router", annotations={"ome.io/deploymentMode": "RoleBasedGroup"}))
+
+
 def test_every_role_has_a_scaler_on_its_adapter_and_a_service() -> None:
     wanted = planned(config("engine"), config("decoder"), config("router"))
     assert [*wanted.roles] == ["engine", "decoder", "router"]
