@@ -98,8 +98,8 @@ def _refuse_other_mode(owner: Owner, config: ComponentConfig) -> None:
     asked = config.annotations.get(DEPLOYMENT_MODE, "")
     if asked in set(map(str, DeploymentMode)) and asked != config.mode:
         raise Invalid(
-            f"InferenceService {owner.namespace}/{owner.name}: spec.{config.role}.annotations[{DEPLOYMENT_MODE}] asks for"
-            f" {asked}, but a RoleBasedGroup runs this {config.role} as {config.mode}; remove the annotation"
+            f"InferenceService {owner.namespace}/{owner.name}: spec.{config.role}.annotations[{DEPLOYMENT_MODE}] asks"
+            f" for {asked}, but a RoleBasedGroup runs this {config.role} as {config.mode}; remove the annotation"
         )
 
 
