@@ -31,7 +31,7 @@ class BuildConfigs:
     async def run(self, request: BuildRequest) -> Plan:
         attempt = request.attempt
         owner = Owner(attempt.namespace, attempt.service, attempt.uid)
-        record = await self.records.get(attempt)
+        record = await self.records.get(attempt, planned=request.repair)
         if request.repair:
             return repair_plan(plan_of(record), objects_of(record))
         chosen, desired = render(inputs_of(record), self.strategies)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from temporalio import activity
 
 from activities.events import tell
-from activities.records import Records, now
+from activities.records import KEPT, Records, now
 from activities.select_strategy import RENDERER
 from omeflow.api.rollouts import InferenceRollout, Phase, Status
 from omeflow.api.steps import CLOSE_ATTEMPT, Closed, CloseRequest
@@ -26,18 +26,24 @@ class CloseAttempt:
     async def run(self, request: CloseRequest) -> Closed:
         attempt, phase = request.attempt, Phase(request.phase)
         if attempt.number:
-            record = await self.records.get(attempt)
+            record = await self.records.get(attempt, planned=False)
         else:  # the step that opens the attempt failed, before it or after
             change = request.change
             record = await self.records.open(
-                change, key=attempt.key, inputs=None, generation=change.generation, renderer=RENDERER
+                change,
+                key=attempt.key,
+                inputs=None,
+                generation=change.generation,
+                renderer=RENDERER,
+                known=await self.records.of(change.namespace, change.name),
             )
         await self.records.write_status(record, _closed(record, phase, request))
         if phase in _EVENTS:
             reason, warning = _EVENTS[phase]
             message = f"attempt {record.spec.number}: {request.message}"
             await tell(self.cluster, record, reason=reason, message=message, warning=warning)
-        await self._forget(record)
+        if record.spec.number > KEPT:
+            await self._forget(record)
         return Closed(summary=f"attempt {record.spec.number} {phase.lower()}: {request.message}")
 
     async def _forget(self, record: InferenceRollout) -> None:

@@ -51,8 +51,13 @@ async def read_live(cluster: Cluster, strategy: Strategy, owner: Owner, *, kinds
         ForeignObject, Conflict: an object with the service's name is not the service's.
     """
     observed = [entry for entry in strategy.observed_kinds if kinds is None or entry.kind in kinds]
-    lists = await asyncio.gather(*(_read(cluster, entry, owner) for entry in observed))
-    return Live({entry.kind: found for entry, found in zip(observed, lists, strict=True)})
+    named = [entry for entry in observed if entry.named]
+    found = {entry.kind: await _read(cluster, entry, owner) for entry in named}
+    if named and not any(found.values()):
+        return Live(found)  # nothing of the service is there yet
+    others = [entry for entry in observed if not entry.named]
+    lists = await asyncio.gather(*(_read(cluster, entry, owner) for entry in others))
+    return Live({**found, **{entry.kind: objects for entry, objects in zip(others, lists, strict=True)}})
 
 
 async def _read(cluster: Cluster, entry: Observed, owner: Owner) -> list[Manifest]:

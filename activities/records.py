@@ -5,6 +5,7 @@ kept; any other worker reads it again.
 """
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from omeflow.api.errors import Conflict, NotFound, NotServed
@@ -25,7 +26,7 @@ class Records:
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
-        self._complete: OrderedDict[str, InferenceRollout] = OrderedDict()
+        self._known: OrderedDict[str, InferenceRollout] = OrderedDict()
 
     async def of(self, namespace: str, service: str) -> list[InferenceRollout]:
         """All records of services of that name, of any UID, oldest first.
@@ -41,14 +42,23 @@ class Records:
         return sorted(records, key=lambda record: record.spec.number)
 
     async def open(
-        self, change: Change, *, key: str, inputs: Inputs | None, generation: int, renderer: str
+        self,
+        change: Change,
+        *,
+        key: str,
+        inputs: Inputs | None,
+        generation: int,
+        renderer: str,
+        known: Sequence[InferenceRollout],
     ) -> InferenceRollout:
         """The record of that key; made with the next free number if there is none yet.
+
+        Args:
+            known: all records of services of that name, oldest first.
 
         Raises:
             Conflict: somebody took the number meanwhile.
         """
-        known = await self.of(change.namespace, change.name)
         if mine := next((record for record in known if record.spec.key == key), None):
             return mine
         spec = Spec(
@@ -68,15 +78,19 @@ class Records:
             made = await self._cluster.create(record.manifest(), manager=RECORD_MANAGER)
         except Conflict as error:
             raise Conflict(f"attempt {spec.number} of {change.name} was taken meanwhile: {error}") from error
-        return InferenceRollout.model_validate(made)
+        return self._remember(InferenceRollout.model_validate(made))
 
-    async def get(self, attempt: Attempt) -> InferenceRollout:
-        """The record of an attempt, complete with inputs, objects and plan as far as they are set.
+    async def get(self, attempt: Attempt, *, planned: bool = True) -> InferenceRollout:
+        """The record of an attempt; with objects and plan, if it has been planned.
+
+        Args:
+            planned: False if its inputs are enough.
 
         Raises:
             NotFound: somebody deleted it.
         """
-        if found := self._complete.get(self._address(attempt)):
+        found = self._known.get(self._address(attempt))
+        if found and (found.spec.plan or not planned):
             return found
         stored = await self._cluster.get(INFERENCE_ROLLOUT, attempt.record, attempt.namespace)
         record = InferenceRollout.model_validate(stored)
@@ -94,9 +108,13 @@ class Records:
         desired: Desired,
         plan: RolloutPlan,
     ) -> InferenceRollout:
-        """Set objects and plan, once; an attempt that has them keeps them."""
+        """Set objects and plan, once; an attempt that has them keeps them.
+
+        Raises:
+            Conflict: somebody else wrote the record in between, and it still has no plan.
+        """
         if record.spec.plan:
-            return self._remember(record)
+            return record
         decided = {
             "strategy": strategy,
             "modes": modes,
@@ -104,10 +122,15 @@ class Records:
             "objects": pack(desired.to_json()),
             "plan": pack(plan.manifest()),
         }
-        patch = {"metadata": {"uid": record.metadata["uid"]}, "spec": decided}
-        stored = await self._cluster.merge_patch(
-            INFERENCE_ROLLOUT, record.name, record.metadata["namespace"], patch, manager=RECORD_MANAGER
-        )
+        held = {key: record.metadata[key] for key in ("uid", "resourceVersion")}
+        name, namespace, patch = record.name, record.metadata["namespace"], {"metadata": held, "spec": decided}
+        try:
+            stored = await self._cluster.merge_patch(INFERENCE_ROLLOUT, name, namespace, patch, manager=RECORD_MANAGER)
+        except Conflict:
+            stored = await self._cluster.get(INFERENCE_ROLLOUT, name, namespace)
+            if not stored["spec"].get("plan"):
+                self._remember(InferenceRollout.model_validate(stored))
+                raise
         return self._remember(InferenceRollout.model_validate(stored))
 
     async def write_status(self, record: InferenceRollout, status: Status) -> None:
@@ -128,12 +151,11 @@ class Records:
         return [record.name for record in old]
 
     def _remember(self, record: InferenceRollout) -> InferenceRollout:
-        if record.spec.plan:
-            address = self._address(record.attempt)
-            self._complete[address] = record
-            self._complete.move_to_end(address)
-            if len(self._complete) > _REMEMBERED:
-                self._complete.popitem(last=False)
+        address = self._address(record.attempt)
+        self._known[address] = record
+        self._known.move_to_end(address)
+        if len(self._known) > _REMEMBERED:
+            self._known.popitem(last=False)
         return record
 
     @staticmethod

@@ -30,11 +30,8 @@ class SelectStrategy:
         service = await read_service(self.cluster, namespace=change.namespace, name=change.name, uid=change.uid)
         inputs = await read_inputs(self.cluster, self.strategies, service)
         seen = fingerprint(inputs)
-        known = [
-            record
-            for record in await self.records.of(change.namespace, change.name)
-            if record.spec.service_uid == change.uid and record.spec.key != request.key
-        ]
+        every = await self.records.of(change.namespace, change.name)
+        known = [record for record in every if record.spec.service_uid == change.uid and record.spec.key != request.key]
         lost = [record for record in known if not record.status.phase.closed and record.spec.number != request.in_hand]
         if not change.forced and not lost and _is_last(known, seen, in_hand=request.in_hand):
             return Selection(up_to_date=True)
@@ -49,6 +46,7 @@ class SelectStrategy:
             inputs=inputs,
             generation=service["metadata"]["generation"],
             renderer=RENDERER,
+            known=every,
         )
         await self._close_lost(lost, number=record.spec.number)
         chosen = choose(inputs, self.strategies)

@@ -10,8 +10,8 @@ import time
 from collections.abc import Awaitable, Callable
 from weakref import WeakKeyDictionary
 
-QPS = 50.0
-BURST = 100
+QPS = 200.0
+BURST = 400
 LONGEST_PAUSE = 60.0
 """Seconds. A server (or a proxy on the way) that asks for more is asked again after this."""
 

@@ -49,7 +49,7 @@ def service_status(facts: Facts, *, before: Json, now: str) -> Json:
     if last is None:
         return before
     conditions = [_role_condition(state) for state in facts.roles.values()]
-    conditions += [_rolled_out(last), _ready(facts, last)]
+    conditions += [_rolled_out(facts, last), _ready(facts, last)]
     former = {condition["type"]: condition for condition in before.get("conditions") or []}
     status: Json = {
         "observedGeneration": facts.generation if last.spec.fingerprint == facts.fingerprint else last.spec.generation,
@@ -63,6 +63,15 @@ def service_status(facts: Facts, *, before: Json, now: str) -> Json:
     return status
 
 
+def turns(status: Json) -> Json:
+    """What of a status is worth a write at once: everything but the words of its conditions."""
+    conditions = [
+        (condition["type"], condition["status"], condition.get("reason"))
+        for condition in status.get("conditions") or []
+    ]
+    return {**status, "conditions": conditions}
+
+
 def _role_condition(state: RoleState) -> Json:
     kind = f"{state.role.capitalize()}Ready"
     severity = {} if state.role == ENGINE else {"severity": "Info"}
@@ -72,7 +81,12 @@ def _role_condition(state: RoleState) -> Json:
     return {"type": kind, "status": "False", "reason": "NotAvailable", "message": message, **severity}
 
 
-def _rolled_out(last: InferenceRollout) -> Json:
+def _in_hand(last: InferenceRollout) -> Sequence[str]:
+    """Roles of the stage that is being awaited."""
+    return last.status.stages[-1].roles if last.status.stages else ()
+
+
+def _rolled_out(facts: Facts, last: InferenceRollout) -> Json:
     status, number = last.status, last.spec.number
     if status.phase is Phase.SUCCEEDED:
         return {"type": ROLLED_OUT, "status": "True", "reason": "Converged", "message": f"attempt {number} converged"}
@@ -87,7 +101,10 @@ def _rolled_out(last: InferenceRollout) -> Json:
         until = f" (until {status.wait.deadline})" if status.wait.deadline else ""
         reason = "Blocked" if status.phase is Phase.BLOCKED else "Progressing"
         verdict = "False" if status.phase is Phase.BLOCKED else "Unknown"
-        message = f"attempt {number}, {status.wait.name}: {status.wait.reason}{until}"
+        seen = "; ".join(
+            state.waits_for for state in facts.roles.values() if state.role in _in_hand(last) and state.waits_for
+        )
+        message = f"attempt {number}, {status.wait.name}: {seen or status.wait.reason}{until}"
         return {"type": ROLLED_OUT, "status": verdict, "reason": reason, "message": message}
     return {
         "type": ROLLED_OUT,

@@ -40,7 +40,7 @@ def decide(
     if last.spec.fingerprint != fingerprint:
         if generation != last.spec.generation:
             return Trigger("edit", f"generation {last.spec.generation} -> {generation}")
-        return Trigger("dependency", "something that the service refers to has changed")
+        return Trigger("dependency", "its labels or annotations, or something that it refers to")
     lost = [record for record in records if not record.status.phase.closed]
     if lost:
         return Trigger("edit", f"resume attempt {lost[-1].spec.number}, which has no outcome") if relisted else None

@@ -21,7 +21,7 @@ from omeflow.api.steps import Change, RoleNumbers
 from omeflow.components.inputs import fingerprint
 from omeflow.kube.client import Cluster
 from omeflow.rollout.roles import RoleState
-from omeflow.rollout.status import Facts, service_status
+from omeflow.rollout.status import Facts, service_status, turns
 from omeflow.rollout.trigger import Trigger, decide
 from strategies.contract import Owner
 from strategies.drift import drift
@@ -43,6 +43,8 @@ DRIFT = 2.0
 """Seconds that drift must last: caches of different kinds do not show the same moment."""
 REPAIRS = 60.0
 """Seconds between two repairs of one service: whoever keeps changing our fields is not to be outpaced."""
+STATUS = 2.0
+"""Seconds between two writes of a status of which only words differ; a condition that turns is written at once."""
 AGAIN = 600.0
 """Seconds after which an open attempt is looked at again: its run may have been lost."""
 KINDS = 5.0
@@ -55,12 +57,14 @@ class _Memory:
 
     fingerprint: str = ""
     triggered: bool = False
-    looked: bool = False
+    relisted_at: float = float("-inf")
     roles: tuple[RoleNumbers, ...] = ()
     told_at: float = 0.0
     drift_since: float | None = None
     repaired_at: float = float("-inf")
     status: dict[str, Any] = field(default_factory=dict)
+    """As written, until the cache shows it."""
+    status_at: float = float("-inf")
 
 
 class Watcher:
@@ -131,14 +135,17 @@ class Watcher:
         if memory.fingerprint != seen:
             memory.fingerprint, memory.triggered = seen, False
         metadata = manifest["metadata"]
+        clock = asyncio.get_running_loop().time()
+        relisted = clock - memory.relisted_at >= AGAIN
+        if relisted:
+            memory.relisted_at, memory.triggered = clock, False
         trigger = decide(
             fingerprint=seen,
             generation=metadata["generation"],
             records=attempts,
             lost_fields=self._drift(service, manifest, attempts),
-            relisted=not memory.looked,
+            relisted=relisted,
         )
-        memory.looked = True
         if trigger is None:
             memory.drift_since = None
         if trigger is None or not self._is_due(service, memory, trigger):
@@ -216,9 +223,15 @@ class Watcher:
             urls={role: f"http://{service.name}-{role}.{service.namespace}.svc.cluster.local" for role in roles},
         )
         before = manifest.get("status") or {}
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        status = service_status(facts, before=memory.status or before, now=now)
-        if status == before or status == memory.status:
+        if before == memory.status:
+            memory.status = {}
+        known = memory.status or before
+        status = service_status(facts, before=known, now=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+        if status == known:
+            return
+        clock = asyncio.get_running_loop().time()
+        if turns(status) == turns(known) and (rest := memory.status_at + STATUS - clock) > 0:
+            self._queue.add_later(service, seconds=rest)
             return
         wanted = {
             "apiVersion": INFERENCE_SERVICE.api_version,
@@ -227,7 +240,7 @@ class Watcher:
             "status": status,
         }
         await self._cluster.apply(wanted, manager=STATUS_MANAGER, force=True, subresource="status")
-        memory.status = status
+        memory.status, memory.status_at = status, clock
 
     async def _end_orphans(self) -> None:
         """Runs whose service is gone, or has another UID by now: it was deleted while nobody watched."""

@@ -26,7 +26,7 @@ RESUME = Trigger("edit", "resume attempt 1, which has no outcome")
         (
             {"fingerprint": "f2", "generation": 1},
             [record()],
-            Trigger("dependency", "something that the service refers to has changed"),
+            Trigger("dependency", "its labels or annotations, or something that it refers to"),
         ),
         ({"fingerprint": "f2", "generation": 2}, [record(phase=Phase.FAILED)], Trigger("edit", "generation 1 -> 2")),
         ({"fingerprint": "f2", "generation": 2}, [record(phase=Phase.BLOCKED)], Trigger("edit", "generation 1 -> 2")),
