@@ -4,10 +4,11 @@ Search attributes change on transitions only, because each change is an event an
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 
 from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
 
-from omeflow.api.steps import RoleNumbers, Rollout, Stage
+from omeflow.api.steps import Plan, RoleNumbers, Rollout, Stage
 
 NAMESPACE = SearchAttributeKey.for_keyword("IsvcNamespace")
 SERVICE = SearchAttributeKey.for_keyword("IsvcName")
@@ -51,37 +52,61 @@ def closed(name: str, message: str) -> str:
 
 
 def details(rollout: Rollout, roles: Mapping[str, RoleNumbers]) -> str:
-    """The attempt as Markdown: what it does, the stage it is in, a table of roles, what it waits for and until when."""
+    """The attempt as Markdown: what it waits for and until when, its stages, a table of roles, and what it changes."""
     change, plan = rollout.change, rollout.plan
+    why = change.detail or f"generation {change.generation}"
     lines = [
         f"### {change.namespace}/{change.name}: attempt {rollout.attempt.number}",
-        f"{change.cause} of generation {change.generation}{f', {change.detail}' if change.detail else ''}"
-        f" · strategy {rollout.strategy}",
+        f"{change.cause}: {why} · strategy {rollout.strategy}",
         "",
-        plan.summary,
-        "",
-        *_stages(rollout),
+        *_waiting(rollout, roles),
+        *(f"{index}. {stage.name} ({stage.reason}): {_mark(rollout, index - 1)}" for index, stage in _stages(plan)),
     ]
     if roles:
-        lines += ["", "| role | updated | ready | wanted | old | waits for |", "| --- | --- | --- | --- | --- | --- |"]
-        lines += [
-            f"| {r.role} | {r.updated} | {r.ready} | {r.desired} | {r.old} | {r.waits_for or 'done'} |"
-            for r in roles.values()
-        ]
-    lines += [f"- {name}: skipped, {why}" for name, why in plan.skipped.items()]
+        lines += ["", "| role | instances | waits for |", "| --- | --- | --- |"]
+        lines += [_row(rollout, roles[role]) for role in dict.fromkeys([*plan.hashes, *roles]) if role in roles]
+    lines += ["", *(f"- {part}" for part in plan.summary.split("; "))]
+    if plan.skipped:
+        lines += ["", "Skipped: " + "; ".join(f"{name} ({reason})" for name, reason in plan.skipped.items())]
     return "\n".join(lines)
 
 
-def _stages(rollout: Rollout) -> list[str]:
-    lines = []
-    for index, stage in enumerate(rollout.plan.stages):
-        if index < rollout.next_stage:
-            mark = "done"
-        elif index > rollout.next_stage or not rollout.stage_applied:
-            mark = "to come"
-        elif rollout.blocked:
-            mark = f"**blocked**: the deadline {rollout.deadline} has passed; edit the service to go on"
-        else:
-            mark = f"**waits** until {rollout.deadline}"
-        lines.append(f"{index + 1}. {stage.name} ({stage.reason}): {mark}")
-    return lines
+def _stages(plan: Plan) -> list[tuple[int, Stage]]:
+    return list(enumerate(plan.stages, start=1))
+
+
+def _waiting(rollout: Rollout, roles: Mapping[str, RoleNumbers]) -> list[str]:
+    """The wait in hand, if there is one."""
+    if not rollout.stage_applied or rollout.next_stage >= len(rollout.plan.stages):
+        return []
+    stage = rollout.plan.stages[rollout.next_stage]
+    reasons = [f"{role}: {roles[role].waits_for}" for role in stage.roles if role in roles and roles[role].waits_for]
+    until = moment(rollout.deadline)
+    if rollout.blocked:
+        end = f"**blocked**: the deadline {until} has passed. It goes on when the stage converges; an edit plans anew"
+    else:
+        end = f"until {until}"
+    return [f"**Waits for {await_line(stage)}**, {end}", *(f"- {reason}" for reason in reasons), ""]
+
+
+def moment(text: str) -> str:
+    """An ISO 8601 moment for people: to the minute, in UTC."""
+    return datetime.fromisoformat(text).astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC") if text else ""
+
+
+def _mark(rollout: Rollout, index: int) -> str:
+    if index < rollout.next_stage:
+        return "done"
+    if index > rollout.next_stage or not rollout.stage_applied:
+        return "to come"
+    return "**blocked**" if rollout.blocked else "**in hand**"
+
+
+def _row(rollout: Rollout, numbers: RoleNumbers) -> str:
+    instances = f"{numbers.updated} of {numbers.desired} new, {numbers.ready} ready"
+    instances += f", {numbers.old} old" if numbers.old else ""
+    later = {role for stage in rollout.plan.stages[rollout.next_stage + 1 :] for role in stage.roles}
+    if numbers.role in later and numbers.attempt != rollout.attempt.number:
+        serves = f"{numbers.ready} of {numbers.desired} ready"
+        return f"| {numbers.role} | {serves} | to come; serves attempt {numbers.attempt} |"
+    return f"| {numbers.role} | {instances} | {numbers.waits_for or 'done'} |"

@@ -1,11 +1,15 @@
-"""Where verbs write: results to standard output, everything else to standard error."""
+"""Where verbs write: results to standard output, everything else to standard error.
+
+Markup is off: sentences name fields as `containers[main].image`, and rich would take the brackets for its own.
+"""
 
 from rich.console import Console
+from rich.text import Text
 
-stdout = Console(highlight=False)
-stderr = Console(stderr=True, highlight=False)
+stdout = Console(highlight=False, markup=False)
+stderr = Console(stderr=True, highlight=False, markup=False)
 
 
 def progress(line: str) -> None:
     """Progress of long work, a line at a time: readable on a terminal and in a log."""
-    stderr.print(f"[dim]·[/] {line}", soft_wrap=True, markup=True)
+    stderr.print(Text.assemble(("· ", "dim"), line), soft_wrap=True)

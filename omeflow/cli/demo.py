@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +11,9 @@ from typing import Annotated
 import typer
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
+from omeflow.api.names import ROLES
 from omeflow.cli.console import stderr, stdout
 from omeflow.cli.ground import DEFAULT_DIRECTORY, ground
 from omeflow.cli.story import Story
@@ -40,42 +43,38 @@ def demo(
 
 async def _demo(keep_running: bool, ui_port: int | None, directory: Path, examples: Path) -> bool:
     began = time.monotonic()
-    async with ground(local=True, directory=directory, ui_port=ui_port, models=["llama-3-8b"], keep=False) as made:
+    async with ground(local=True, directory=directory, ui_port=ui_port, keep=False) as made:
         assert made.temporal is not None
-        lines: list[str] = []
         story = Story(made, directory, examples, say=lambda line: None)
         url = made.temporal.run_url(story.workflow_id)
-        stderr.print(f"[bold]the run, in the Temporal UI:[/] {url}", soft_wrap=True)
-        with _showing(story, lines, began):
+        stderr.print(Text.assemble(("the run, in the Temporal UI: ", "bold"), url), soft_wrap=True)
+        with _showing(story, began):
             try:
                 held = await story.tell()
             except TimeoutError as error:
-                lines.append(f"{error}")
                 held = False
-                story.say(f"[red]{error}[/]")
+                story.say(f"{error}")
         stdout.print(_verdict(story))
-        stdout.print(f"the run: {url}", soft_wrap=True)
-        stdout.print(
-            f"{'everything held' if held else '[red]not everything held[/]'}, {time.monotonic() - began:.0f} s in all"
-        )
+        ending = "everything held" if held else "NOT everything held"
+        stdout.print(f"{ending}, {time.monotonic() - began:.0f} s in all")
         if keep_running:
-            stderr.print(f"still running: export KUBECONFIG={made.kubeconfig} · Ctrl-C ends it", soft_wrap=True)
+            stderr.print(f"still running: {url} · export KUBECONFIG={made.kubeconfig} · Ctrl-C ends it", soft_wrap=True)
             await asyncio.Event().wait()
         return held
 
 
 @contextmanager
-def _showing(story: Story, lines: list[str], began: float) -> Iterator[None]:
+def _showing(story: Story, began: float) -> Iterator[None]:
     """What happens, as lines; on a terminal with a table of roles below them."""
 
     def say(line: str) -> None:
-        text = f"[dim]{time.monotonic() - began:6.1f} s[/]  {line}"
+        text = Text.assemble((f"{time.monotonic() - began:6.1f} s  ", "dim"), line)
         (live.console if live else stderr).print(text, soft_wrap=True)
 
     live: Live | None = None
     story.say = say
     if stderr.is_terminal:
-        live = Live(get_renderable=lambda: _roles(story), console=stderr, refresh_per_second=4, transient=True)
+        live = Live(get_renderable=lambda: _roles(story), console=stderr, refresh_per_second=8, transient=True)
         with live:
             yield
     else:
@@ -83,17 +82,21 @@ def _showing(story: Story, lines: list[str], began: float) -> Iterator[None]:
 
 
 def _roles(story: Story) -> Table:
-    table = Table("role", "attempt", "replicas", "stage", box=None)
+    table = Table("role", "attempt", "replicas", "ready", "images", box=None)
     journal = story.journal
-    for role in ("engine", "decoder", "router"):
-        attempt, handed = journal.last("attempt", role), journal.last("handed", role)
-        stage = "waiting" if attempt is None else "handed over" if attempt == handed else "applied"
-        table.add_row(role, str(attempt or "-"), str(journal.last("count", role) or "-"), stage)
+    for role in ROLES:
+        pods = journal.pods(role)
+        ready = sum(pod.ready for pod in pods)
+        images = Counter(pod.image.rpartition("/")[2] for pod in pods)
+        shown = ", ".join(f"{count} x {image}" for image, count in sorted(images.items()))
+        count = journal.last("count", role)
+        table.add_row(role, journal.last("attempt", role) or "-", str(count or "-"), str(ready), shown)
     return table
 
 
 def _verdict(story: Story) -> Table:
     table = Table("", "claim", "seen", box=None, pad_edge=False)
     for claim in story.claims:
-        table.add_row("[green]held[/]" if claim.held else "[red]broken[/]", claim.text, claim.evidence)
+        verdict = Text("held", "green") if claim.held else Text("BROKEN", "red")
+        table.add_row(verdict, claim.text, claim.evidence)
     return table

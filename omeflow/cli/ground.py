@@ -1,7 +1,7 @@
 """What `up` and `demo` stand on: a cluster with omeflow's CRDs, and a Temporal server; made where not given."""
 
 import os
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ from omeflow.kube.client import Cluster
 from omeflow.kube.rate import RateLimit
 from omeflow.local import crds
 from omeflow.local.cluster import LocalCluster
+from omeflow.local.model_agent import simulated_model_agent
 from omeflow.local.nodes import gpu_nodes
 from omeflow.local.rbg.driver import simulated_rbg
 from workers.temporal import DevServer, dev_server
@@ -38,7 +39,6 @@ async def ground(
     temporal_address: str | None = None,
     ui_port: int | None = None,
     nodes: int = 4,
-    models: Iterable[str] = (),
     keep: bool = True,
 ) -> AsyncIterator[Ground]:
     """A cluster and a Temporal server, as long as the block.
@@ -46,17 +46,17 @@ async def ground(
     Args:
         local: start a local cluster, which ends with the block; else the kubeconfig names one.
         temporal_address: of a server that runs already; None starts the dev server.
-        models: ClusterBaseModels that the local nodes hold.
         keep: go on with Temporal's database of the last time; a local cluster always begins empty.
     """
     async with AsyncExitStack() as stack:
         if local:
             cluster = await stack.enter_async_context(
-                LocalCluster.start(directory / "cluster", nodes=gpu_nodes(nodes, models=models), progress=progress)
+                LocalCluster.start(directory / "cluster", nodes=gpu_nodes(nodes), progress=progress)
             )
             kubeconfig = cluster.kubeconfig
             client = await stack.enter_async_context(Cluster.connect(kubeconfig=kubeconfig, limit=CONTROLLER_LIMIT))
             await stack.enter_async_context(simulated_rbg(client))
+            await stack.enter_async_context(simulated_model_agent(client))
         async with Cluster.connect(kubeconfig=kubeconfig, context=context) as connected:
             await crds.establish(connected, custom_resource_definitions())
         server = None

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from omeflow.api.kinds import INFERENCE_ROLLOUT, POD, ROLE_BASED_GROUP, ROLE_INSTANCE_SET
-from omeflow.api.names import ATTEMPT, ISVC_LABEL, ROLE_NAME, role_attempt
+from omeflow.api.names import ATTEMPT, GROUP_NAME, ISVC_LABEL, ROLE_NAME, role_attempt
 from omeflow.kube.cache import ListWatch
 from omeflow.kube.client import Cluster
 from omeflow.kube.store import Change
+from strategies.pods import is_ready
 
 Manifest = dict[str, Any]
 
@@ -23,6 +24,14 @@ class Entry:
     kind: str
     role: str
     value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class PodSeen:
+    """A pod as it is: whether it is Ready, and the image that its first container runs."""
+
+    ready: bool
+    image: str
 
 
 @dataclass
@@ -41,6 +50,7 @@ class Journal:
         self._began = time.monotonic()
         self._last: dict[tuple[str, str], Any] = {}
         self._news = asyncio.Event()
+        self._pods: dict[str, dict[str, PodSeen]] = {}
 
     async def keep(self, cluster: Cluster) -> None:
         """Watch until cancelled."""
@@ -60,6 +70,10 @@ class Journal:
 
     def last(self, kind: str, role: str) -> Any:
         return self._last.get((kind, role))
+
+    def pods(self, role: str) -> list[PodSeen]:
+        """The pods of a role, as the last events showed them."""
+        return list(self._pods.get(role, {}).values())
 
     async def until(self, true: Callable[[], bool], *, what: str, seconds: float) -> None:
         """Wait for the events that make it true.
@@ -101,9 +115,17 @@ class Journal:
 
     def _pod(self, change: Change) -> None:
         metadata = change.object["metadata"]
-        if metadata["name"].startswith(f"{self.service}-") and change.kind == "added":
-            role = (metadata.get("labels") or {}).get(ROLE_NAME, "")
+        labels = metadata.get("labels") or {}
+        if labels.get(GROUP_NAME) != self.service:
+            return
+        role = labels.get(ROLE_NAME, "")
+        if change.kind == "added":
             self.entries.append(Entry(time.monotonic() - self._began, "pod", role, metadata["uid"]))
+        known = self._pods.setdefault(role, {})
+        if change.new is None:
+            known.pop(metadata["name"], None)
+        else:
+            known[metadata["name"]] = PodSeen(is_ready(change.new), change.new["spec"]["containers"][0]["image"])
         self._news.set()
 
     def _record(self, change: Change) -> None:

@@ -8,6 +8,7 @@ import logging
 import sys
 
 import typer
+from rich.text import Text
 
 from omeflow.api.errors import OmeflowError
 from omeflow.cli import demo, install_crds, render, status, up, watcher, worker
@@ -53,7 +54,7 @@ def run() -> None:
 
 
 def fail(error: BaseException) -> None:
-    stderr.print(f"[red]error:[/] {type(error).__name__}: {error}", highlight=False, soft_wrap=True)
+    stderr.print(Text.assemble(("error: ", "red"), f"{type(error).__name__}: {error}"), soft_wrap=True)
     sys.exit(1)
 
 

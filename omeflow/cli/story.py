@@ -17,7 +17,7 @@ import yaml
 
 from omeflow.api.errors import NotFound, OmeflowError
 from omeflow.api.kinds import INFERENCE_SERVICE, NAMESPACE, POD, SCALING_ADAPTER
-from omeflow.api.names import DECODER, ENGINE, GROUP_NAME, ROUTER
+from omeflow.api.names import DECODER, ENGINE, GROUP_NAME, ROLES, ROUTER
 from omeflow.cli.ground import Ground
 from omeflow.cli.journal import Journal, is_subsequence
 from omeflow.kube.client import Cluster
@@ -182,8 +182,13 @@ class Story:
 
     async def _delete(self, cluster: Cluster) -> None:
         await cluster.delete(INFERENCE_SERVICE, self.service, DEMO_NAMESPACE)
-        await self.journal.until(lambda: bool(self.journal.of("gone")), what="the objects to go", seconds=PATIENCE)
-        self.say("deleted the service; its objects are gone")
+        journal = self.journal
+
+        def gone() -> bool:
+            return bool(journal.of("gone")) and not any(journal.pods(role) for role in ROLES)
+
+        await journal.until(gone, what="the group and its pods to go", seconds=PATIENCE)
+        self.say("deleted the service; its group and its pods are gone")
 
     def _turn(self, role: str) -> float:
         return next(entry.at for entry in self.journal.of("attempt", role) if entry.value == "2")

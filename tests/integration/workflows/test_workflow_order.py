@@ -9,6 +9,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 
 from omeflow.api import steps as step
 from omeflow.api.errors import Conflict
+from workflows.story import moment
 
 
 @pytest.mark.history("creation")
@@ -61,7 +62,7 @@ async def test_a_later_stage_is_not_applied_while_an_earlier_one_has_not_converg
     await run.change("a")
     await steps.called(step.AWAIT_ROLLOUT)
     await run.moved("engine", done=False)
-    assert "| engine | 1 | 1 | 2 | 1 | pods |" in await run.details()
+    assert "| engine | 1 of 2 new, 1 ready, 1 old | pods |" in await run.details()
     assert steps.order[-1] == "await-rollout engine"
     steps.waiting.clear()
     await run.moved("engine")
@@ -75,7 +76,7 @@ async def test_steps_without_work_are_skipped_and_the_details_say_why(run: Scrip
     steps.waiting = {"engine"}
     await run.change("a")
     await steps.called(step.AWAIT_ROLLOUT)
-    assert "- apply-rbac: skipped, the service has no such objects" in await run.details()
+    assert "apply-rbac (the service has no such objects)" in await run.details()
     steps.waiting.clear()
     await run.moved("engine")
     await run.result()
@@ -138,21 +139,24 @@ async def test_the_details_show_stages_roles_and_the_deadline(run: ScriptedRun, 
     await run.change("a", generation=3, detail="image of engine")
     await steps.called(step.AWAIT_ROLLOUT, 2)
     await run.moved("decoder", done=False)
-    deadline = steps.requests(step.AWAIT_ROLLOUT)[-1].deadline
+    until = moment(steps.requests(step.AWAIT_ROLLOUT)[-1].deadline)
     assert (await run.details()).splitlines() == [
         f"### {run.service.namespace}/{run.service.name}: attempt 1",
-        "edit of generation 3, image of engine · strategy RBG",
+        "edit: image of engine · strategy RBG",
         "",
-        "image of engine, decoder, router",
+        f"**Waits for decoder**, until {until}",
+        "- decoder: pods",
         "",
         "1. engine (the default order): done",
-        f"2. decoder (the default order): **waits** until {deadline}",
+        "2. decoder (the default order): **in hand**",
         "3. router (the default order): to come",
         "",
-        "| role | updated | ready | wanted | old | waits for |",
-        "| --- | --- | --- | --- | --- | --- |",
-        "| engine | 2 | 2 | 2 | 0 | done |",
-        "| decoder | 1 | 1 | 2 | 1 | pods |",
+        "| role | instances | waits for |",
+        "| --- | --- | --- |",
+        "| engine | 2 of 2 new, 2 ready | done |",
+        "| decoder | 1 of 2 new, 1 ready, 1 old | pods |",
+        "",
+        "- image of engine, decoder, router",
     ]
 
 

@@ -39,7 +39,7 @@ async def test_roles_that_are_not_done_are_shown_and_not_read(run: ScriptedRun, 
     await run.moved("engine", done=False)
     await run.moved("decoder")
     await run.moved("router")
-    assert "| router | 2 | 2 | 2 | 0 | done |" in await run.details()
+    assert "| router | 2 of 2 new, 2 ready | done |" in await run.details()
     assert await reads(run) == 1
 
 
@@ -128,7 +128,7 @@ async def test_a_deadline_that_passes_blocks_the_run_which_stays_open(run: Scrip
     assert steps.closed == []
     assert await run.is_open()
     assert (await run.attributes())["IsvcPhase"] == "Blocked"
-    assert "1. create (created together): **blocked**: the deadline" in await run.details()
+    assert "1. create (created together): **blocked**" in await run.details()
     assert await run.run_count() == 2
 
 
@@ -163,7 +163,7 @@ async def test_the_stage_after_a_blocked_one_progresses_under_a_deadline_of_its_
     await run.moved("engine")
     await steps.until(lambda: steps.order[-1] == "await-rollout router")
     await run.moved("router", done=False)
-    assert "2. router (the default order): **waits** until" in await run.details()
+    assert "2. router (the default order): **in hand**" in await run.details()
     assert (await run.attributes())["IsvcPhase"] == "Progressing"
     first, second = (datetime.fromisoformat(request.deadline) for request in steps.requests(step.APPLY_WORKLOAD))
     assert second - first > timedelta(minutes=59)

@@ -9,8 +9,8 @@ from workflows import story
 
 DEADLINE = "2026-11-22T11:00:00Z"
 STAGES = [
-    Stage(name="engine", roles=["engine"], reason="engine: template changed"),
-    Stage(name="router", roles=["router"], reason="router: template changed"),
+    Stage(name="engine", roles=["engine"], reason="template changed"),
+    Stage(name="router", roles=["router"], reason="template changed"),
 ]
 
 
@@ -19,7 +19,11 @@ def rollout(**changes: Any) -> Rollout:
         "attempt": Attempt(namespace="serving", service="chat", number=3),
         "change": Change(namespace="serving", name="chat", generation=7, cause="edit", detail="generation 6 -> 7"),
         "strategy": "RBG",
-        "plan": Plan(stages=STAGES, summary="engine: containers[main].image: img:1 -> img:2"),
+        "plan": Plan(
+            stages=STAGES,
+            hashes={"engine": "e", "router": "r"},
+            summary="engine: containers[main].image: img:1 -> img:2; router: containers[main].args: a -> b",
+        ),
         "deadline": DEADLINE,
     }
     return Rollout(**(given | changes))
@@ -27,41 +31,53 @@ def rollout(**changes: Any) -> Rollout:
 
 def test_a_rollout_that_waits() -> None:
     roles = {
+        "router": RoleNumbers(role="router", attempt=2, desired=1, updated=1, ready=1, done=True),
         "engine": RoleNumbers(
-            role="engine", desired=2, updated=1, ready=2, old=1, waits_for="1 of 2 at the new revision"
+            role="engine", attempt=3, desired=2, updated=1, ready=2, old=1, waits_for="1 of 2 at the new revision"
         ),
-        "router": RoleNumbers(role="router", desired=1, updated=1, ready=1, done=True),
     }
     going = rollout(stage_applied=True)
     going.plan.skipped["apply-rbac"] = "nothing has changed"
     assert story.details(going, roles).splitlines() == [
         "### serving/chat: attempt 3",
-        "edit of generation 7, generation 6 -> 7 · strategy RBG",
+        "edit: generation 6 -> 7 · strategy RBG",
         "",
-        "engine: containers[main].image: img:1 -> img:2",
+        "**Waits for engine**, until 2026-11-22 11:00 UTC",
+        "- engine: 1 of 2 at the new revision",
         "",
-        "1. engine (engine: template changed): **waits** until 2026-11-22T11:00:00Z",
-        "2. router (router: template changed): to come",
+        "1. engine (template changed): **in hand**",
+        "2. router (template changed): to come",
         "",
-        "| role | updated | ready | wanted | old | waits for |",
-        "| --- | --- | --- | --- | --- | --- |",
-        "| engine | 1 | 2 | 2 | 1 | 1 of 2 at the new revision |",
-        "| router | 1 | 1 | 1 | 0 | done |",
-        "- apply-rbac: skipped, nothing has changed",
+        "| role | instances | waits for |",
+        "| --- | --- | --- |",
+        "| engine | 1 of 2 new, 2 ready, 1 old | 1 of 2 at the new revision |",
+        "| router | 1 of 1 ready | to come; serves attempt 2 |",
+        "",
+        "- engine: containers[main].image: img:1 -> img:2",
+        "- router: containers[main].args: a -> b",
+        "",
+        "Skipped: apply-rbac (nothing has changed)",
     ]
+
+
+def test_a_role_that_is_done_says_so() -> None:
+    done = RoleNumbers(role="engine", attempt=3, desired=2, updated=2, ready=2, done=True)
+    assert "| engine | 2 of 2 new, 2 ready | done |" in story.details(rollout(next_stage=1), {"engine": done})
+
+
+def test_a_block_says_how_it_goes_on() -> None:
+    told = story.details(rollout(stage_applied=True, blocked=True), {})
+    assert "**blocked**: the deadline 2026-11-22 11:00 UTC has passed. It goes on when the stage converges" in told
 
 
 @pytest.mark.parametrize(
     ("state", "marks"),
     [
         ({}, ["to come", "to come"]),
-        ({"stage_applied": True}, [f"**waits** until {DEADLINE}", "to come"]),
-        (
-            {"stage_applied": True, "blocked": True},
-            [f"**blocked**: the deadline {DEADLINE} has passed; edit the service to go on", "to come"],
-        ),
+        ({"stage_applied": True}, ["**in hand**", "to come"]),
+        ({"stage_applied": True, "blocked": True}, ["**blocked**", "to come"]),
         ({"next_stage": 1}, ["done", "to come"]),
-        ({"next_stage": 1, "stage_applied": True}, ["done", f"**waits** until {DEADLINE}"]),
+        ({"next_stage": 1, "stage_applied": True}, ["done", "**in hand**"]),
         ({"next_stage": 2, "stage_applied": True}, ["done", "done"]),
     ],
 )
@@ -76,7 +92,7 @@ def test_without_roles_there_is_no_table() -> None:
 
 def test_a_change_without_detail_is_told_without() -> None:
     told = story.details(rollout(change=Change(namespace="serving", name="chat", generation=1)), {})
-    assert "edit of generation 1 · strategy RBG" in told
+    assert "edit: generation 1 · strategy RBG" in told
 
 
 def test_how_a_run_ends_is_told_first() -> None:
