@@ -6,6 +6,8 @@ from pathlib import Path
 
 from omeflow.api.steps import TASK_QUEUE
 
+PAYLOAD_KEYS = "OMEFLOW_PAYLOAD_KEYS"
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -18,6 +20,7 @@ class Settings:
         task_queue: where workflows and steps are queued.
         namespaces: Kubernetes namespaces to serve; empty for all.
         concurrency: steps that one worker runs at a time.
+        payload_keys: file of the keys that encrypt what Temporal stores; None encrypts nothing.
     """
 
     kubeconfig: Path | None = None
@@ -29,3 +32,8 @@ class Settings:
     concurrency: int = 50
 
     temporal_profile: str | None = field(default_factory=lambda: os.environ.get("TEMPORAL_PROFILE"))
+    payload_keys: Path | None = field(default_factory=lambda: _path(os.environ.get(PAYLOAD_KEYS)))
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text) if text else None

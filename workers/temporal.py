@@ -14,14 +14,15 @@ from pathlib import Path
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConfig
 from temporalio.service import RPCError
 
-from omeflow.api.errors import Terminal, Unavailable
+from omeflow.api.errors import Terminal
 from omeflow.local.ports import free_ports
 from omeflow.local.processes import ManagedProcess
 from omeflow.local.readiness import until
+from workers.payloads import data_converter
+from workers.refusals import unreachable, wrong_settings
 from workers.settings import Settings
 from workflows.story import ALL
 
@@ -40,20 +41,24 @@ async def connect(settings: Settings) -> Client:
 
     Raises:
         Unavailable: no server answers at that address.
+        Terminal: the settings are wrong, or the server's TLS is not what they say.
     """
-    config = dict(ClientConfig.load_client_connect_config(profile=settings.temporal_profile))
+    converter = data_converter(settings.payload_keys)
+    try:
+        config = dict(ClientConfig.load_client_connect_config(profile=settings.temporal_profile))
+    except (RuntimeError, OSError, ValueError) as error:
+        raise wrong_settings(error) from error
     if settings.temporal_address:
         config["target_host"] = settings.temporal_address
     if settings.temporal_namespace:
         config["namespace"] = settings.temporal_namespace
     config.setdefault("target_host", "localhost:7233")
     try:
-        return await Client.connect(**config, data_converter=pydantic_data_converter)  # type: ignore[arg-type]
+        return await Client.connect(**config, data_converter=converter)  # type: ignore[arg-type]
+    except (OSError, ValueError) as error:
+        raise wrong_settings(error) from error
     except RuntimeError as error:
-        raise Unavailable(
-            f"no Temporal server answers at {config['target_host']}: start one, or name it with --temporal-address"
-            f" or TEMPORAL_ADDRESS ({error})"
-        ) from error
+        raise unreachable(config, error) from error
 
 
 async def ensure_search_attributes(client: Client) -> None:

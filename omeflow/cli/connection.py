@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from workers.settings import PAYLOAD_KEYS
+
 Kubeconfig = Annotated[
     Path | None,
     typer.Option("--kubeconfig", help="Kubeconfig file; else $KUBECONFIG, ~/.kube/config, or the pod's own account."),
@@ -16,6 +18,14 @@ TemporalAddress = Annotated[
 ]
 TemporalNamespace = Annotated[
     str | None, typer.Option("--temporal-namespace", help="Temporal namespace; else TEMPORAL_NAMESPACE, or default.")
+]
+PayloadKeys = Annotated[
+    Path | None,
+    typer.Option(
+        "--payload-keys",
+        envvar=PAYLOAD_KEYS,
+        help="File of keys that encrypt what Temporal stores of a run; one `id: base64` per line, the first encrypts.",
+    ),
 ]
 Namespaces = Annotated[
     list[str] | None, typer.Option("--namespace", "-n", help="Kubernetes namespace to serve; repeatable. Default: all.")

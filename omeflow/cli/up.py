@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from omeflow.cli.connection import Context, Kubeconfig, Namespaces, TemporalAddress
+from omeflow.cli.connection import Context, Kubeconfig, Namespaces, PayloadKeys, TemporalAddress
 from omeflow.cli.console import progress
 from omeflow.cli.ground import DEFAULT_DIRECTORY, ground
 from omeflow.cli.running import until_interrupted
@@ -24,6 +24,7 @@ def up(
     context: Context = None,
     namespace: Namespaces = None,
     temporal_address: TemporalAddress = None,
+    payload_keys: PayloadKeys = None,
     ui_port: Annotated[
         int | None, typer.Option("--ui-port", help="Port of the Temporal UI. Default: a free one.")
     ] = None,
@@ -53,6 +54,7 @@ def up(
                 context=context,
                 temporal_address=made.temporal_address,
                 namespaces=tuple(namespace or ()),
+                payload_keys=payload_keys,
             )
             progress("worker and watcher are running; Ctrl-C ends everything")
             await run_all(settings)

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from omeflow.cli.connection import Context, Kubeconfig, Namespaces, TemporalAddress, TemporalNamespace
+from omeflow.cli.connection import Context, Kubeconfig, Namespaces, PayloadKeys, TemporalAddress, TemporalNamespace
 from omeflow.cli.running import until_interrupted
 from workers.all_in_one import run_watcher
 from workers.settings import Settings
@@ -15,6 +15,7 @@ def watcher(
     context: Context = None,
     temporal_address: TemporalAddress = None,
     temporal_namespace: TemporalNamespace = None,
+    payload_keys: PayloadKeys = None,
     namespace: Namespaces = None,
 ) -> None:
     """Watch InferenceServices, start their runs and write their status, until interrupted."""
@@ -23,6 +24,7 @@ def watcher(
         context=context,
         temporal_address=temporal_address,
         temporal_namespace=temporal_namespace,
+        payload_keys=payload_keys,
         namespaces=tuple(namespace or ()),
     )
     asyncio.run(until_interrupted(run_watcher(settings)))

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from omeflow.cli.connection import Context, Kubeconfig, TemporalAddress, TemporalNamespace
+from omeflow.cli.connection import Context, Kubeconfig, PayloadKeys, TemporalAddress, TemporalNamespace
 from omeflow.cli.running import until_interrupted
 from workers.all_in_one import run_worker
 from workers.settings import Settings
@@ -15,6 +15,7 @@ def worker(
     context: Context = None,
     temporal_address: TemporalAddress = None,
     temporal_namespace: TemporalNamespace = None,
+    payload_keys: PayloadKeys = None,
 ) -> None:
     """Run workflows and steps, until interrupted. Any number of workers may run."""
     settings = Settings(
@@ -22,5 +23,6 @@ def worker(
         context=context,
         temporal_address=temporal_address,
         temporal_namespace=temporal_namespace,
+        payload_keys=payload_keys,
     )
     asyncio.run(until_interrupted(run_worker(settings)))
