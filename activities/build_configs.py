@@ -11,7 +11,7 @@ from activities.records import Records
 from activities.remembering import read_history
 from omeflow.api.kinds import kind_of
 from omeflow.api.rollouts import InferenceRollout
-from omeflow.api.steps import BUILD_CONFIGS, FORCED, BuildRequest, Plan
+from omeflow.api.steps import BUILD_CONFIGS, FORCED, REPLAY, BuildRequest, Plan
 from omeflow.kube.client import Cluster
 from strategies.contract import Desired, Manifest, Owner
 from strategies.history import History
@@ -39,7 +39,7 @@ class BuildConfigs:
             read_live(self.cluster, chosen.strategy, owner),
             read_history(self.records, record),
         )
-        await self._refuse_foreign(owner, desired, history)
+        await self._refuse_foreign(owner, desired, History(()) if record.spec.cause == REPLAY else history)
         planned = plan_attempt(
             attempt=attempt.number,
             service=owner.name,
@@ -61,7 +61,11 @@ class BuildConfigs:
         return _answer(record, planned, desired)
 
     async def _refuse_foreign(self, owner: Owner, desired: Desired, history: History) -> None:
-        """Before the first write: whatever we would make and never made before is free, or ours."""
+        """Before the first write: whatever we would make and never made before is free, or ours.
+
+        Args:
+            history: what was made before; of a replay nothing, for a failed attempt may have made less than it wanted.
+        """
         unknown = [manifest for manifest in desired.shared if not history.made(manifest)]
         for found in await asyncio.gather(*(self._existing(manifest) for manifest in unknown)):
             if found is not None:

@@ -8,9 +8,10 @@ from temporalio import activity
 from activities.reading import read_inputs, read_service
 from activities.records import Records, now
 from omeflow.api.rollouts import InferenceRollout, Phase
-from omeflow.api.steps import SELECT_STRATEGY, Selection, SelectRequest
-from omeflow.components.inputs import fingerprint
+from omeflow.api.steps import REPLAY, SELECT_STRATEGY, Selection, SelectRequest
+from omeflow.components.inputs import Inputs, fingerprint
 from omeflow.kube.client import Cluster
+from omeflow.rollout.replaying import attempt_to_replay, has_moved_on
 from strategies.manager import StrategyManager
 from strategies.recorded import inputs_of
 from strategies.render import Chosen, choose
@@ -35,7 +36,15 @@ class SelectStrategy:
         lost = [record for record in known if not record.status.phase.closed and record.spec.number != request.in_hand]
         if not change.forced and not lost and _is_last(known, seen, in_hand=request.in_hand):
             return Selection(up_to_date=True)
-        if lost and known[-1].status.phase is Phase.FAILED and known[-1].spec.fingerprint == seen:
+        if change.cause == REPLAY:
+            if request.in_hand:
+                return Selection(up_to_date=True, why=f"attempt {request.in_hand} is being carried out already")
+            replay = attempt_to_replay(known, asked=change.replays)
+            if replay.attempt is None:
+                return Selection(up_to_date=True, why=replay.reason)
+            inputs = await self._inputs_again(replay.attempt, known, inputs)
+            change = change.model_copy(update={"detail": _detail(replay.attempt, change.detail)})
+        elif lost and known[-1].status.phase is Phase.FAILED and known[-1].spec.fingerprint == seen:
             # The present inputs have been refused; what the lost run was carrying out is what to go on with.
             inputs = inputs_of(await self.records.get(lost[-1].attempt))
         if change.cause == "repair" and known and _is_last(known, seen, in_hand=0):
@@ -51,6 +60,12 @@ class SelectStrategy:
         await self._close_lost(lost, number=record.spec.number)
         chosen = choose(inputs, self.strategies)
         return _selection(record, chosen)
+
+    async def _inputs_again(self, attempt: InferenceRollout, known: list[InferenceRollout], present: Inputs) -> Inputs:
+        """The inputs of a replay: those recorded, unless they never led to a plan, or something newer is wanted."""
+        if attempt.spec.plan is None or has_moved_on(known, attempt, fingerprint(present)):
+            return present
+        return inputs_of(await self.records.get(attempt.attempt))
 
     async def _close_lost(self, lost: list[InferenceRollout], *, number: int) -> None:
         """Attempts without outcome that no run carries out any more."""
@@ -72,6 +87,10 @@ def _selection(record: InferenceRollout, chosen: Chosen, *, repair: bool = False
         modes=chosen.modes,
         choices=chosen.choices,
     )
+
+
+def _detail(replayed: InferenceRollout, why: str) -> str:
+    return f"attempt {replayed.spec.number} again" + (f": {why}" if why else "")
 
 
 def _is_last(known: list[InferenceRollout], seen: str, *, in_hand: int) -> bool:

@@ -2,6 +2,7 @@
 
 The watcher starts or signals this workflow; handlers only record, `run` does all the work. A change that arrives
 meanwhile never starts a second run: the write in hand is finished, waits end, and the run plans again from what serves.
+A reset does not go on where it was either: what happened since, the run cannot know, so it plans a replay.
 """
 
 from datetime import datetime, timedelta
@@ -11,14 +12,29 @@ from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from omeflow.api import steps
-    from omeflow.api.steps import Change, Gone, RoleNumbers, RolesMoved, Rollout, RunState, Stage, StageState
+    from omeflow.api.steps import (
+        Change,
+        Gone,
+        ReplayRequest,
+        RoleNumbers,
+        RolesMoved,
+        Rollout,
+        RunState,
+        Stage,
+        StageState,
+        Step,
+    )
     from workflows import story
-    from workflows.calls import refusal, step
+    from workflows.calls import Request, Result, refusal, step
 
 FIRST_POLL = timedelta(seconds=30)
 LONGEST_POLL = timedelta(minutes=10)
 MOST_EVENTS = 2_000
 MOST_SIGNALS = 1_000
+
+
+class WasReset(Exception):
+    """The run was reset: nothing more is written for what it had in hand."""
 
 
 @workflow.defn(name=steps.WORKFLOW)
@@ -32,6 +48,11 @@ class InferenceServiceRollout:
         self._moved = False
         self._signals = 0
         self._roles: dict[str, RoleNumbers] = {}
+        workflow.register_random_seed_callback(self._was_reset)
+
+    def _was_reset(self, seed: int) -> None:
+        """Temporal gives a run another seed when it is reset, and only then, at the same place in every replay."""
+        self._state.life, self._state.reset, self._state.again = f"{seed & 0xFFFFFFFF:08x}", True, ""
 
     @workflow.signal(name=steps.CHANGED, description="The service, or something it depends on, has changed")
     def changed(self, change: Change) -> None:
@@ -55,6 +76,26 @@ class InferenceServiceRollout:
         ours = not gone.uid or self._state.uid in ("", gone.uid)
         self._gone = self._gone or (ours and not newer)
 
+    @workflow.update(name=steps.REPLAY, description="Apply the blocked stage again, with a new deadline")
+    def replay(self, request: ReplayRequest) -> str:
+        assert self._rollout is not None
+        self._state.again = request.by or "somebody"
+        stage = self._rollout.plan.stages[self._rollout.next_stage]
+        return f"attempt {request.attempt}: stage {stage.name} is applied again, with a new deadline"
+
+    @replay.validator
+    def _may_replay(self, request: ReplayRequest) -> None:
+        rollout = self._rollout
+        if rollout is None or self._interrupted:
+            raise ApplicationError("the run is planning: there is nothing to replay yet", type="NotBlocked")
+        number = rollout.attempt.number
+        if rollout.attempt.uid != request.uid:
+            raise ApplicationError("the run is of another InferenceService of that name", type="NotBlocked")
+        if number != request.attempt:
+            raise ApplicationError(f"the run carries out attempt {number}, not {request.attempt}", type="NotBlocked")
+        if not rollout.blocked:
+            raise ApplicationError(f"attempt {number} is not blocked: it goes on by itself", type="NotBlocked")
+
     @workflow.run
     async def run(self, state: RunState) -> str:
         """Take up changes until the last one has converged, failed, or lost its service; returns how it ended."""
@@ -62,14 +103,22 @@ class InferenceServiceRollout:
         ended = ""
         while not self._gone:
             await self._continue_as_new_if_long()
+            if self._state.reset:
+                self._begin_anew()
             if self._change is not None:
                 ended = await self._take_up(self._take())
             if self._rollout is not None and not self._interrupted:
                 ended = await self._carry_out(self._rollout)
-            if self._change is None and not self._gone and self._rollout is None:
+            if not self._interrupted and self._rollout is None:
                 return ended
         self._tell(story.phase("Gone"))
         return "the InferenceService is gone; its objects go with it"
+
+    def _begin_anew(self) -> None:
+        """After a reset, whatever was in hand is replayed as a new attempt: it may be closed, or outdated, by now."""
+        self._state.reset, self._rollout = False, None
+        if known := self._change or self._taken:
+            self._change = known.model_copy(update={"cause": steps.REPLAY, "detail": "its run was reset", "replays": 0})
 
     # ── taking up a change ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -86,18 +135,20 @@ class InferenceServiceRollout:
             self._rollout = None
         in_hand = self._rollout
         key = f"{workflow.info().first_execution_run_id}/{self._state.replans}"
+        if self._state.life:
+            key = f"{key}/{self._state.life}"
         request = steps.SelectRequest(change=change, key=key, in_hand=in_hand.attempt.number if in_hand else 0)
         attempt = steps.Attempt(namespace=change.namespace, service=change.name, uid=change.uid, key=key)
         taken = Rollout(attempt=attempt, change=change)
         try:
-            chosen = await step(
-                steps.SELECT_STRATEGY, request, summary=f"generation {change.generation}: {change.cause}"
-            )
+            chosen = await self._step(steps.SELECT_STRATEGY, request, f"generation {change.generation}: {change.cause}")
             if chosen.up_to_date:
-                return "nothing to do: the last attempt had the same inputs"
+                return self._nothing_to_do(chosen.why)
             taken.attempt, taken.strategy = chosen.attempt, chosen.strategy
             build = steps.BuildRequest(attempt=taken.attempt, repair=chosen.repair)
-            taken.plan = await step(steps.BUILD_CONFIGS, build, summary=f"attempt {taken.attempt.number}: plan stages")
+            taken.plan = await self._step(steps.BUILD_CONFIGS, build, f"attempt {taken.attempt.number}: plan stages")
+        except WasReset:
+            return ""
         except ActivityError as error:
             return await self._refuse(taken, error, in_hand)
         if in_hand and in_hand.attempt.number != taken.attempt.number:
@@ -106,6 +157,13 @@ class InferenceServiceRollout:
         self._tell(story.standing(taken, "Progressing"))
         self._show()
         return ""
+
+    def _nothing_to_do(self, why: str) -> str:
+        said = f"nothing to do: {why or 'the last attempt had the same inputs'}"
+        if self._state.life and self._rollout is None:  # what the UI showed is what the run did before its reset
+            self._tell(story.phase("Superseded"))
+            workflow.set_current_details(story.closed("Superseded", said))
+        return said
 
     async def _refuse(self, taken: Rollout, error: ActivityError, in_hand: Rollout | None) -> str:
         failure = refusal(error)
@@ -131,6 +189,8 @@ class InferenceServiceRollout:
                 return ""
             if rollout.plan.prune:
                 await self._do(steps.PRUNE, rollout, "remove what is wanted no more")
+        except WasReset:
+            return ""
         except ActivityError as error:
             return await self._fail(rollout, refusal(error))
         self._rollout = None
@@ -140,10 +200,7 @@ class InferenceServiceRollout:
         """Apply a stage and wait for it. False: interrupted."""
         stage = rollout.plan.stages[index]
         if not rollout.stage_applied:
-            rollout.deadline = (workflow.now() + timedelta(seconds=stage.deadline_seconds)).isoformat()
-            request = steps.StageRequest(attempt=rollout.attempt, stage=stage, index=index, deadline=rollout.deadline)
-            await step(steps.APPLY_WORKLOAD, request, summary=f"{stage.name}: {stage.reason}")
-            rollout.stage_applied = True
+            await self._apply(rollout, stage, index, f"{stage.name}: {stage.reason}")
         if not rollout.prepared:
             await self._prepare(rollout)
         if not await self._await(rollout, stage, index):
@@ -152,6 +209,20 @@ class InferenceServiceRollout:
             self._tell(story.phase("Progressing"))
         rollout.next_stage, rollout.stage_applied, rollout.blocked = index + 1, False, False
         return True
+
+    async def _apply(self, rollout: Rollout, stage: Stage, index: int, summary: str) -> None:
+        rollout.deadline = (workflow.now() + timedelta(seconds=stage.deadline_seconds)).isoformat()
+        request = steps.StageRequest(attempt=rollout.attempt, stage=stage, index=index, deadline=rollout.deadline)
+        await self._step(steps.APPLY_WORKLOAD, request, summary)
+        rollout.stage_applied = True
+
+    async def _try_again(self, rollout: Rollout, stage: Stage, index: int) -> None:
+        """Somebody says that what blocked the stage is gone: put everything in place again, and wait anew."""
+        who, self._state.again = self._state.again, ""
+        rollout.blocked = False
+        await self._apply(rollout, stage, index, f"{stage.name}: again, {who} asked for it")
+        await self._prepare(rollout)
+        self._tell(story.phase("Progressing"))
 
     async def _prepare(self, rollout: Rollout) -> None:
         """Autoscalers and exposure, before any wait: a router may need the engine's Service to become ready."""
@@ -165,6 +236,10 @@ class InferenceServiceRollout:
         """Wait until the stage is done. Signals wake it, a timer is the fallback; False: interrupted."""
         poll = FIRST_POLL
         while not self._interrupted:
+            if self._state.again:
+                await self._try_again(rollout, stage, index)
+                poll = FIRST_POLL
+                continue
             self._moved = False
             state = await self._read(rollout, stage, index)
             if state.done or not self._moved:
@@ -179,7 +254,7 @@ class InferenceServiceRollout:
             timeout = poll if rollout.blocked else min(poll, max(until_deadline, timedelta(seconds=0.1)))
             try:
                 await workflow.wait_condition(
-                    lambda: self._interrupted or self._worth_a_look(stage),
+                    lambda: self._interrupted or bool(self._state.again) or self._worth_a_look(stage),
                     timeout=timeout,
                     timeout_summary=state.waits_for[:200],
                 )
@@ -190,14 +265,14 @@ class InferenceServiceRollout:
     async def _replace(self, rollout: Rollout, stage: Stage, index: int, stuck: list[str]) -> None:
         """Help the backend over what it would wait for in vain."""
         request = steps.StageRequest(attempt=rollout.attempt, stage=stage, index=index, deadline=rollout.deadline)
-        await step(steps.REPLACE_STUCK, request, summary=f"{', '.join(stuck)}: left behind by the backend")
+        await self._step(steps.REPLACE_STUCK, request, f"{', '.join(stuck)}: left behind by the backend")
 
     async def _read(self, rollout: Rollout, stage: Stage, index: int) -> StageState:
         passed = not rollout.blocked and workflow.now() >= datetime.fromisoformat(rollout.deadline)
         request = steps.AwaitRequest(
             attempt=rollout.attempt, stage=stage, index=index, deadline=rollout.deadline, passed=passed
         )
-        state = await step(steps.AWAIT_ROLLOUT, request, summary=story.await_line(stage))
+        state = await self._step(steps.AWAIT_ROLLOUT, request, story.await_line(stage))
         if passed and not state.done and not self._gone:
             rollout.blocked = True
             self._tell(story.phase("Blocked"))
@@ -233,6 +308,8 @@ class InferenceServiceRollout:
 
     async def _close(self, rollout: Rollout, phase: str, message: str, *, reason: str = "") -> str:
         """Record an outcome, which stands even if nobody can write it down: somebody has deleted the record."""
+        if self._state.reset:  # the record is as the run's former life left it
+            return f"{phase.lower()}: {message}"
         request = steps.CloseRequest(
             change=rollout.change, attempt=rollout.attempt, phase=phase, reason=reason, message=message
         )
@@ -243,7 +320,20 @@ class InferenceServiceRollout:
         return closed.summary
 
     async def _do(self, which: steps.Step[steps.StepRequest, steps.Applied], rollout: Rollout, summary: str) -> None:
-        await step(which, steps.StepRequest(attempt=rollout.attempt), summary=summary)
+        await self._step(which, steps.StepRequest(attempt=rollout.attempt), summary)
+
+    async def _step(self, which: Step[Request, Result], request: Request, summary: str) -> Result:
+        """A step of what the run has in hand.
+
+        Raises:
+            WasReset: before it, or under it.
+        """
+        if self._state.reset:
+            raise WasReset
+        result = await step(which, request, summary=summary)
+        if self._state.reset:
+            raise WasReset
+        return result
 
     # ── what the run is, between tasks ──────────────────────────────────────────────────────────────────────────────
 
@@ -258,7 +348,7 @@ class InferenceServiceRollout:
 
     @property
     def _interrupted(self) -> bool:
-        return self._gone or self._change is not None
+        return self._gone or self._state.reset or self._change is not None
 
     async def _continue_as_new_if_long(self) -> None:
         long = workflow.info().get_current_history_length() >= MOST_EVENTS or self._signals >= MOST_SIGNALS

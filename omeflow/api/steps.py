@@ -16,7 +16,9 @@ TASK_QUEUE = "omeflow"
 CHANGED = "changed"
 ROLES_MOVED = "roles-moved"
 GONE = "gone"
-FORCED = ("repair", "replay")
+REPLAY = "replay"
+"""Cause of an attempt that does a former one again; also the update that tries a blocked stage again."""
+FORCED = ("repair", REPLAY)
 """Causes of attempts that are made although their inputs are those of the last one."""
 SERVICE_GONE = "ServiceGone"
 """Type of the failure of a step whose InferenceService is gone, or is another one by now."""
@@ -40,6 +42,8 @@ class Change(Message):
     fingerprint: str = ""
     cause: str = "edit"
     detail: str = ""
+    replays: int = 0
+    """Of a replay: number of the attempt to do again; 0: the last one, if it has not converged."""
 
     @property
     def forced(self) -> bool:
@@ -75,6 +79,14 @@ class Gone(Message):
     uid: str = ""
 
 
+class ReplayRequest(Message):
+    """Update: apply the blocked stage again, with a new deadline. Only for that attempt of that very service."""
+
+    uid: str = ""
+    attempt: int = 0
+    by: str = ""
+
+
 class Stage(Message):
     """Roles that are updated together; the next stage waits for them. `reason` says why the stage exists."""
 
@@ -106,9 +118,10 @@ class SelectRequest(Message):
 
 
 class Selection(Message):
-    """`up_to_date`: the last attempt had the same inputs, there is nothing to do, and no record was made."""
+    """`up_to_date`: there is nothing to do, and no record was made; without a `why`, as the last attempt did it."""
 
     up_to_date: bool = False
+    why: str = ""
     repair: bool = False
     """The last attempt is done again, under its number."""
     attempt: Attempt = Field(default_factory=Attempt)
@@ -205,6 +218,12 @@ class RunState(Message):
     rollout: Rollout | None = None
     pending: Change | None = None
     replans: int = 0
+    life: str = ""
+    """Set by a reset: what the run does from then on has keys of its own."""
+    reset: bool = False
+    """The run was reset, and has not planned anew yet: until then it writes nothing."""
+    again: str = ""
+    """Who asked for the blocked stage to be applied again."""
 
 
 Request = TypeVar("Request", bound=Message)
