@@ -12,16 +12,19 @@ from temporalio import activity
 from activities.ownership import ensure_ours
 from activities.records import Records
 from omeflow.api.errors import FieldOwned
-from omeflow.api.kinds import kind_of, title
+from omeflow.api.kinds import HORIZONTAL_POD_AUTOSCALER, kind_of, title
+from omeflow.api.rollouts import InferenceRollout
 from omeflow.api.steps import APPLY_AUTOSCALERS, APPLY_EXPOSURE, APPLY_RBAC, Applied, StepRequest
 from omeflow.kube.client import Cluster
-from strategies.contract import Manifest, Owner
+from strategies.contract import Desired, Manifest, Owner
+from strategies.manager import StrategyManager
 from strategies.recorded import objects_of
 
 
 @dataclass(frozen=True, slots=True)
 class ApplyShared:
     cluster: Cluster
+    strategies: StrategyManager
     records: Records
 
     @activity.defn(name=APPLY_RBAC.name)
@@ -31,13 +34,30 @@ class ApplyShared:
 
     @activity.defn(name=APPLY_AUTOSCALERS.name)
     async def autoscalers(self, request: StepRequest) -> Applied:
-        desired = objects_of(await self.records.get(request.attempt))
-        return await self._apply(request, desired.autoscalers)
+        record = await self.records.get(request.attempt)
+        desired = objects_of(record)
+        applied = await self._apply(request, desired.autoscalers)
+        if all(role.scaled for role in desired.roles.values()):
+            return applied
+        return await self._count(record, desired, applied)
 
     @activity.defn(name=APPLY_EXPOSURE.name)
     async def exposure(self, request: StepRequest) -> Applied:
         desired = objects_of(await self.records.get(request.attempt))
         return await self._apply(request, desired.exposure)
+
+    async def _count(self, record: InferenceRollout, desired: Desired, applied: Applied) -> Applied:
+        """Bring roles that nobody scales to their minReplicas."""
+        attempt = record.attempt
+        owner = Owner(attempt.namespace, attempt.service, attempt.uid)
+        strategy = self.strategies.named(record.spec.strategy or "")
+        selector = f"{strategy.scalable.label}={owner.name}"
+        targets = await self.cluster.list(strategy.scalable.kind, owner.namespace, label_selector=selector)
+        scalers = await self.cluster.list(HORIZONTAL_POD_AUTOSCALER, owner.namespace)
+        counts = strategy.unscaled_counts(owner, desired, targets=targets, scalers=scalers)
+        for count in counts:
+            await self.cluster.apply(count.manifest, manager=count.manager, force=count.force)
+        return Applied(objects=applied.objects + len(counts), notes=[*applied.notes, *(c.why for c in counts)])
 
     async def _apply(self, request: StepRequest, manifests: Sequence[Manifest]) -> Applied:
         attempt = request.attempt

@@ -132,6 +132,8 @@ class Strategy(Protocol):
     observed_kinds: Sequence[Observed]
     capabilities: Capabilities
     needs: Sequence[Kind]
+    scalable: Observed
+    """What autoscalers target: the objects that hold the roles' counts."""
     replaceable: Kind
     """What `RoleState.stuck` names: objects whose deletion makes the backend create them anew."""
     install: str
@@ -153,6 +155,16 @@ class Strategy(Protocol):
         self, owner: Owner, roles: Mapping[str, RoleVersion], leaving: Sequence[str], live: Live
     ) -> list[Apply]:
         """The applies, in order, that take `leaving` roles out of the workload without leaving a stub."""
+
+    def unscaled_counts(
+        self, owner: Owner, desired: Desired, *, targets: Sequence[Manifest], scalers: Sequence[Manifest]
+    ) -> list[Apply]:
+        """The applies that give roles that nobody scales their minReplicas (design rule 1).
+
+        Args:
+            targets: the service's objects of the `scalable` kind.
+            scalers: HorizontalPodAutoscalers of the namespace, whoever made them.
+        """
 
     def served_attempts(self, live: Live) -> dict[str, int]:
         """Attempt whose template each live role has."""

@@ -15,7 +15,7 @@ from omeflow.rollout.differences import describe
 from omeflow.rollout.planner import DEFAULT_DEADLINE_SECONDS as DEADLINE
 from omeflow.rollout.planner import RoleChange, plan_stages
 from strategies.contract import Desired, DesiredRole, Live, Manifest, RoleVersion, Strategy
-from strategies.history import History, address
+from strategies.history import Former, History, address
 
 REPAIR = "repair"
 """Name of the stage in which a converged attempt is done again."""
@@ -148,11 +148,19 @@ def _with_steps(plan: RolloutPlan, desired: Desired, history: History, *, forced
         wanted = part(desired)
         same = bool(former) and all(part(attempt.desired) == wanted for attempt in former)
         needed[name] = bool(wanted) and (forced or not same)
+        needed[name] |= name == "autoscalers" and _counts_differ(desired, former)
         if not needed[name]:
             skipped[f"apply-{name}"] = "nothing has changed" if wanted else "the service has no such objects"
     if not plan.prune and not plan.removed_roles:
         skipped["prune"] = "nothing is to be removed"
     return Planned(plan, **needed, skipped=skipped)
+
+
+def _counts_differ(desired: Desired, former: list[Former]) -> bool:
+    """Whether a role that omeflow does not scale has another minReplicas than before."""
+    unscaled = {role: wanted.min_replicas for role, wanted in desired.roles.items() if not wanted.scaled}
+    known = ((attempt.desired.roles.get(role), count) for attempt in former for role, count in unscaled.items())
+    return any(before is not None and before.min_replicas != count for before, count in known)
 
 
 def _summary(changes: list[RoleChange], told: list[str], removed: list[str], pending: Mapping[str, str]) -> str:

@@ -31,7 +31,7 @@ def make_worker(
 ) -> Worker:
     """A worker on the settings' queue; run it with `await worker.run()`."""
     manager, records = strategies or default_manager(), Records(cluster)
-    shared = ApplyShared(cluster, records)
+    shared = ApplyShared(cluster, manager, records)
     return Worker(
         client,
         task_queue=settings.task_queue,

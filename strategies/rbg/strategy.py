@@ -11,7 +11,7 @@ from strategies.autoscaling import autoscaler
 from strategies.contract import Apply, Capabilities, Desired, Live, Manifest, Observed, Owner, PlanRequest, RoleVersion
 from strategies.exposure import component_service
 from strategies.rbac import router_rbac
-from strategies.rbg import group, observe
+from strategies.rbg import counts, group, observe
 from strategies.rbg.roles import desired_role
 
 _MODES = {
@@ -29,6 +29,7 @@ class RBGStrategy:
         Observed(ROLE_INSTANCE, GROUP_NAME),
         Observed(POD, GROUP_NAME),
     )
+    scalable = Observed(SCALING_ADAPTER, GROUP_NAME)
     replaceable = ROLE_INSTANCE
     needs: Sequence[Kind] = (ROLE_BASED_GROUP, ROLE_INSTANCE_SET)
     install = (
@@ -77,6 +78,11 @@ class RBGStrategy:
         staying = {role: version for role, version in roles.items() if role not in leaving}
         going = {role: roles.get(role) for role in leaving}
         return group.removal(owner, staying, going, _group(owner.name, live))
+
+    def unscaled_counts(
+        self, owner: Owner, desired: Desired, *, targets: Sequence[Manifest], scalers: Sequence[Manifest]
+    ) -> list[Apply]:
+        return counts.unscaled_counts(owner, desired.roles, adapters=targets, scalers=scalers)
 
     def served_attempts(self, live: Live) -> dict[str, int]:
         return observe.served_attempts(next(iter(live.of(ROLE_BASED_GROUP)), None))

@@ -11,7 +11,7 @@ from omeflow.api.kinds import POD, Kind
 from omeflow.api.names import DEPLOYMENT_MODE
 from omeflow.components.types import DeploymentMode
 from omeflow.rollout.roles import RoleState
-from strategies.contract import Apply, Capabilities, Desired, Live, Observed, Owner, PlanRequest, RoleVersion
+from strategies.contract import Apply, Capabilities, Desired, Live, Manifest, Observed, Owner, PlanRequest, RoleVersion
 
 
 class SingleComponentStrategy:
@@ -19,6 +19,7 @@ class SingleComponentStrategy:
     observed_kinds: Sequence[Observed] = ()
     capabilities = Capabilities()
     needs: Sequence[Kind] = ()
+    scalable = Observed(POD, "")
     replaceable = POD
     install = ""
 
@@ -40,6 +41,11 @@ class SingleComponentStrategy:
 
     def removal(
         self, owner: Owner, roles: Mapping[str, RoleVersion], leaving: Sequence[str], live: Live
+    ) -> list[Apply]:
+        return []
+
+    def unscaled_counts(
+        self, owner: Owner, desired: Desired, *, targets: Sequence[Manifest], scalers: Sequence[Manifest]
     ) -> list[Apply]:
         return []
 

@@ -3,6 +3,7 @@
 import pytest
 from platform_under_test import Platform, example, image
 
+from omeflow.api.kinds import HORIZONTAL_POD_AUTOSCALER, SCALING_ADAPTER
 from omeflow.api.names import ROLES
 from omeflow.cli.journal import is_subsequence
 
@@ -92,8 +93,6 @@ async def test_a_role_can_be_added_and_removed(platform: Platform) -> None:
 
 
 async def test_new_bounds_go_to_the_scaler_and_no_role_rolls(platform: Platform) -> None:
-    from omeflow.api.kinds import HORIZONTAL_POD_AUTOSCALER
-
     journal = await platform.create(example("engine-only"))
     await platform.ended("solo", 1)
     await platform.edit("solo", {"spec": {"engine": {"minReplicas": 2, "maxReplicas": 6}}})
@@ -103,6 +102,21 @@ async def test_new_bounds_go_to_the_scaler_and_no_role_rolls(platform: Platform)
     assert (scaler["spec"]["minReplicas"], scaler["spec"]["maxReplicas"]) == (2, 6)
     assert [entry.value for entry in journal.of("count", "engine")] == [1]
     assert journal.last("attempt", "engine") == "1"
+
+
+async def test_without_a_scaler_min_replicas_is_the_count(platform: Platform) -> None:
+    manifest = example("engine-only")
+    manifest["metadata"]["annotations"]["ome.io/autoscalerClass"] = "external"
+    journal = await platform.create(manifest)
+    await platform.ended("solo", 1)
+    await platform.edit("solo", {"spec": {"engine": {"minReplicas": 3}}})
+    await platform.ended("solo", 2)
+    await journal.until(lambda: journal.last("count", "engine") == 3, what="the new count", seconds=60)
+    await platform.cluster.scale(SCALING_ADAPTER, "solo-engine", platform.namespace, 2, manager="scaler")
+    await journal.until(lambda: journal.last("count", "engine") == 2, what="the scaler's count", seconds=60)
+    await platform.edit("solo", {"spec": {"engine": {"minReplicas": 1}}})
+    await platform.ended("solo", 3)
+    assert [entry.value for entry in journal.of("count", "engine")] == [1, 3, 2]
 
 
 def _new_image(manifest: dict[str, dict[str, object]], roles: list[str]) -> dict[str, object]:

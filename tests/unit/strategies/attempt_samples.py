@@ -11,11 +11,11 @@ from typing import Any
 from rbg_samples import OWNER, desired
 
 from omeflow.api.errors import Invalid
-from omeflow.api.kinds import Kind
+from omeflow.api.kinds import POD, Kind
 from omeflow.components.inputs import Inputs, ServiceValues
 from omeflow.components.types import DeploymentMode
 from omeflow.rollout.roles import RoleState
-from strategies.contract import Apply, Capabilities, Desired, Live, Observed, Owner, PlanRequest, RoleVersion
+from strategies.contract import Apply, Capabilities, Desired, Live, Manifest, Observed, Owner, PlanRequest, RoleVersion
 from strategies.history import Former, History
 from strategies.planning import Planned, mixture, plan_attempt
 
@@ -112,6 +112,8 @@ class DictionaryStrategy:
     capabilities = Capabilities()
     needs: Sequence[Kind] = ()
     install = ""
+    scalable = Observed(POD, "")
+    replaceable = POD
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
@@ -130,6 +132,11 @@ class DictionaryStrategy:
 
     def removal(
         self, owner: Owner, roles: Mapping[str, RoleVersion], leaving: Sequence[str], live: Live
+    ) -> list[Apply]:
+        return []
+
+    def unscaled_counts(
+        self, owner: Owner, desired: Desired, *, targets: Sequence[Manifest], scalers: Sequence[Manifest]
     ) -> list[Apply]:
         return []
 
