@@ -1,14 +1,19 @@
 """Worker and watcher in one process: what `omeflow up` runs."""
 
 import asyncio
+import secrets
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from temporalio.client import Client
 
 from omeflow.kube.client import Cluster
+from omeflow.kube.rate import RateLimit
+from workers.health import serving, watcher_health, worker_health
 from workers.settings import Settings
 from workers.temporal import connect, ensure_search_attributes
+from workers.watching.lease import Lease, LeaseTiming
 from workers.watching.watcher import Watcher
 from workers.worker import make_worker
 
@@ -16,20 +21,28 @@ from workers.worker import make_worker
 async def run_worker(settings: Settings) -> None:
     """A worker, until cancelled."""
     async with _connected(settings) as (client, cluster):
-        await make_worker(client, cluster, settings).run()
+        worker = make_worker(client, cluster, settings)
+        async with serving(worker_health(client, worker), host=settings.health_host, port=settings.health_port):
+            await worker.run()
 
 
 async def run_watcher(settings: Settings) -> None:
     """A watcher, until cancelled."""
-    async with _connected(settings) as (client, cluster):
-        await Watcher(client, cluster, settings).run()
+    async with _connected(settings) as (client, cluster), _lease(settings) as lease:
+        watcher = Watcher(client, cluster, settings, lease=lease)
+        async with serving(watcher_health(client, watcher), host=settings.health_host, port=settings.health_port):
+            await watcher.run()
 
 
 async def run_all(settings: Settings) -> None:
     """Worker and watcher, until cancelled."""
-    async with _connected(settings) as (client, cluster), asyncio.TaskGroup() as group:
+    async with (
+        _connected(settings) as (client, cluster),
+        _lease(settings) as lease,
+        asyncio.TaskGroup() as group,
+    ):
         group.create_task(make_worker(client, cluster, settings).run())
-        group.create_task(Watcher(client, cluster, settings).run())
+        group.create_task(Watcher(client, cluster, settings, lease=lease).run())
 
 
 @asynccontextmanager
@@ -38,3 +51,22 @@ async def _connected(settings: Settings) -> AsyncIterator[tuple[Client, Cluster]
     await ensure_search_attributes(client)
     async with Cluster.connect(kubeconfig=settings.kubeconfig, context=settings.context) as cluster:
         yield client, cluster
+
+
+@asynccontextmanager
+async def _lease(settings: Settings) -> AsyncIterator[Lease]:
+    """The watcher's Lease, over a connection of its own: a renewal does not queue behind a burst of other requests."""
+    timing = LeaseTiming()
+    async with Cluster.connect(
+        kubeconfig=settings.kubeconfig,
+        context=settings.context,
+        limit=RateLimit(qps=5, burst=5),
+        timeout=timing.renew,
+    ) as cluster:
+        yield Lease(
+            cluster,
+            settings.lease_name,
+            settings.lease_namespace,
+            identity=settings.identity or f"{socket.gethostname()}_{secrets.token_hex(4)}",
+            timing=timing,
+        )

@@ -1,10 +1,18 @@
 """What a process is told from outside, with the defaults that suit one machine."""
 
+import hashlib
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from omeflow.api.steps import TASK_QUEUE
+from omeflow.rollout.admission import LIMIT
+
+HEALTH_HOST = "127.0.0.1"
+LEASE = "omeflow-watcher"
+LONGEST = 200
+"""Characters of namespaces in the name of a Lease, which may have 253."""
+POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 PAYLOAD_KEYS = "OMEFLOW_PAYLOAD_KEYS"
 
@@ -20,6 +28,10 @@ class Settings:
         task_queue: where workflows and steps are queued.
         namespaces: Kubernetes namespaces to serve; empty for all.
         concurrency: steps that one worker runs at a time.
+        dependency_runs: rollouts that a dependency caused and that are open at a time.
+        lease_namespace: where the watcher's Lease is; by default the pod's namespace, else `default`.
+        identity: who holds the Lease, unlike any other watcher; None for the host and a random part.
+        health_host, health_port: where health is told; no port: nowhere.
         payload_keys: file of the keys that encrypt what Temporal stores; None encrypts nothing.
     """
 
@@ -30,9 +42,27 @@ class Settings:
     task_queue: str = TASK_QUEUE
     namespaces: tuple[str, ...] = ()
     concurrency: int = 50
+    dependency_runs: int = LIMIT
+    lease_namespace: str = field(default_factory=lambda: pod_namespace())
+    identity: str | None = None
+    health_host: str = HEALTH_HOST
+    health_port: int | None = None
 
     temporal_profile: str | None = field(default_factory=lambda: os.environ.get("TEMPORAL_PROFILE"))
     payload_keys: Path | None = field(default_factory=lambda: _path(os.environ.get(PAYLOAD_KEYS)))
+
+    @property
+    def lease_name(self) -> str:
+        """Watchers of the same namespaces want the same Lease; those of others act beside them."""
+        of = ".".join(sorted(set(self.namespaces)))  # a namespace's name has no dots, a Lease's may have
+        if len(of) > LONGEST:
+            of = hashlib.sha256(of.encode()).hexdigest()[:16]
+        return f"{LEASE}-{of}" if of else LEASE
+
+
+def pod_namespace() -> str:
+    """Where this pod is; `default` outside of one."""
+    return POD_NAMESPACE.read_text().strip() if POD_NAMESPACE.is_file() else "default"
 
 
 def _path(text: str | None) -> Path | None:

@@ -30,3 +30,13 @@ PayloadKeys = Annotated[
 Namespaces = Annotated[
     list[str] | None, typer.Option("--namespace", "-n", help="Kubernetes namespace to serve; repeatable. Default: all.")
 ]
+LeaseNamespace = Annotated[
+    str | None,
+    typer.Option("--lease-namespace", help="Where the Lease of watchers is. Default: the pod's namespace, or default."),
+]
+HealthPort = Annotated[
+    int | None, typer.Option("--health-port", help="Answer /healthz and /readyz on this port. Default: nowhere.")
+]
+HealthHost = Annotated[
+    str, typer.Option("--health-host", help="Address of the health port; 0.0.0.0 if a kubelet probes it.")
+]

@@ -2,10 +2,20 @@
 
 import asyncio
 
-from omeflow.cli.connection import Context, Kubeconfig, Namespaces, PayloadKeys, TemporalAddress, TemporalNamespace
+from omeflow.cli.connection import (
+    Context,
+    HealthHost,
+    HealthPort,
+    Kubeconfig,
+    LeaseNamespace,
+    Namespaces,
+    PayloadKeys,
+    TemporalAddress,
+    TemporalNamespace,
+)
 from omeflow.cli.running import until_interrupted
 from workers.all_in_one import run_watcher
-from workers.settings import Settings
+from workers.settings import HEALTH_HOST, Settings, pod_namespace
 
 EXAMPLES = "Example: omeflow watcher --namespace serving --namespace staging"
 
@@ -17,6 +27,9 @@ def watcher(
     temporal_namespace: TemporalNamespace = None,
     payload_keys: PayloadKeys = None,
     namespace: Namespaces = None,
+    health_port: HealthPort = None,
+    health_host: HealthHost = HEALTH_HOST,
+    lease_namespace: LeaseNamespace = None,
 ) -> None:
     """Watch InferenceServices, start their runs and write their status, until interrupted."""
     settings = Settings(
@@ -26,5 +39,8 @@ def watcher(
         temporal_namespace=temporal_namespace,
         payload_keys=payload_keys,
         namespaces=tuple(namespace or ()),
+        health_port=health_port,
+        health_host=health_host,
+        lease_namespace=lease_namespace or pod_namespace(),
     )
     asyncio.run(until_interrupted(run_watcher(settings)))

@@ -2,10 +2,18 @@
 
 import asyncio
 
-from omeflow.cli.connection import Context, Kubeconfig, PayloadKeys, TemporalAddress, TemporalNamespace
+from omeflow.cli.connection import (
+    Context,
+    HealthHost,
+    HealthPort,
+    Kubeconfig,
+    PayloadKeys,
+    TemporalAddress,
+    TemporalNamespace,
+)
 from omeflow.cli.running import until_interrupted
 from workers.all_in_one import run_worker
-from workers.settings import Settings
+from workers.settings import HEALTH_HOST, Settings
 
 EXAMPLES = "Example: omeflow worker --temporal-address temporal:7233"
 
@@ -16,6 +24,8 @@ def worker(
     temporal_address: TemporalAddress = None,
     temporal_namespace: TemporalNamespace = None,
     payload_keys: PayloadKeys = None,
+    health_port: HealthPort = None,
+    health_host: HealthHost = HEALTH_HOST,
 ) -> None:
     """Run workflows and steps, until interrupted. Any number of workers may run."""
     settings = Settings(
@@ -24,5 +34,7 @@ def worker(
         temporal_address=temporal_address,
         temporal_namespace=temporal_namespace,
         payload_keys=payload_keys,
+        health_port=health_port,
+        health_host=health_host,
     )
     asyncio.run(until_interrupted(run_worker(settings)))

@@ -110,6 +110,11 @@ def fingerprint(inputs: Inputs) -> str:
     return hashlib.sha256(_canonical(values)).hexdigest()[:16]
 
 
+def own_values(inputs: Inputs) -> str:
+    """Identifies those of the values read that the service itself says: they differ only if its user edited it."""
+    return fingerprint(replace(inputs, model=None, runtime=None, missing=(), not_served=()))
+
+
 def _first(
     wanted: list[Reference],
     found: Mapping[Reference, Mapping[str, Any]],

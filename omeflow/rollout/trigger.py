@@ -23,6 +23,7 @@ def decide(
     fingerprint: str,
     generation: int,
     records: Sequence[InferenceRollout],
+    edited: bool = False,
     lost_fields: Sequence[str] = (),
     relisted: bool = False,
 ) -> Trigger | None:
@@ -31,6 +32,7 @@ def decide(
     Args:
         fingerprint: of the service's inputs, now.
         generation: of the service, now.
+        edited: the service itself differs from when the last attempt was made; False if that is not known.
         lost_fields: fields of our objects that somebody else changed or removed, as sentences.
         relisted: the watcher has just listed, or looks again after a while: an open record may have lost its run.
     """
@@ -40,6 +42,8 @@ def decide(
     if last.spec.fingerprint != fingerprint:
         if generation != last.spec.generation:
             return Trigger("edit", f"generation {last.spec.generation} -> {generation}")
+        if edited:
+            return Trigger("edit", "its labels or annotations")
         return Trigger("dependency", "its labels or annotations, or something that it refers to")
     lost = [record for record in records if not record.status.phase.closed]
     if lost:

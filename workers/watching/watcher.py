@@ -1,7 +1,8 @@
 """The watcher: one look at one service, whenever something that concerns it has changed.
 
 A look is idempotent and starts from what the caches say, so a restart, a second watcher or a lost event cost a look and
-nothing else. Only the watcher writes `status` (design section 3, step 4).
+nothing else. Only the watcher writes `status` (design section 3, step 4). Of several watchers one acts, by Lease; the
+others keep their caches up to date, tell nothing and write nothing.
 """
 
 import asyncio
@@ -12,14 +13,16 @@ from typing import Any
 
 from temporalio.client import Client
 from temporalio.service import RPCError
+from tenacity import AsyncRetrying, before_sleep_log, retry_if_exception_type, wait_fixed
 
 from omeflow.api.errors import OmeflowError
 from omeflow.api.kinds import INFERENCE_SERVICE
 from omeflow.api.names import ROLES, STATUS_MANAGER
 from omeflow.api.rollouts import InferenceRollout, Phase
 from omeflow.api.steps import Change, RoleNumbers
-from omeflow.components.inputs import fingerprint
+from omeflow.components.inputs import fingerprint, own_values
 from omeflow.kube.client import Cluster
+from omeflow.rollout.admission import Admission
 from omeflow.rollout.roles import RoleState
 from omeflow.rollout.status import Facts, service_status, turns
 from omeflow.rollout.trigger import Trigger, decide
@@ -28,6 +31,7 @@ from strategies.drift import drift
 from strategies.manager import StrategyManager, default_manager
 from strategies.recorded import serving_after
 from workers.settings import Settings
+from workers.watching.lease import Lease
 from workers.watching.queue import Queue, Service
 from workers.watching.signals import Signals
 from workers.watching.world import World
@@ -49,6 +53,10 @@ AGAIN = 600.0
 """Seconds after which an open attempt is looked at again: its run may have been lost."""
 KINDS = 5.0
 """Seconds between two looks at which kinds the cluster serves."""
+SILENT = 180.0
+"""Seconds without a sign of life from a watch that are worth a warning; the cache renews it by itself before."""
+DELETED = 1000
+"""Services that have gone and that who stands by remembers; runs of older ones are found in Temporal."""
 
 
 @dataclass(slots=True)
@@ -56,6 +64,9 @@ class _Memory:
     """What has been told about one service, so that it is not told twice."""
 
     fingerprint: str = ""
+    own: str = ""
+    """What of it the service itself says; `recorded`: when the last attempt was made from it."""
+    recorded: str = ""
     triggered: bool = False
     relisted_at: float = float("-inf")
     roles: tuple[RoleNumbers, ...] = ()
@@ -68,30 +79,71 @@ class _Memory:
 
 
 class Watcher:
+    """Looks at services, as long as it holds the Lease.
+
+    Attributes:
+        acting: whether it does now.
+    """
+
     def __init__(
-        self, client: Client, cluster: Cluster, settings: Settings, *, strategies: StrategyManager | None = None
+        self,
+        client: Client,
+        cluster: Cluster,
+        settings: Settings,
+        *,
+        lease: Lease | None = None,
+        strategies: StrategyManager | None = None,
     ) -> None:
+        """Nothing is asked before `run`.
+
+        Args:
+            lease: None to act without one.
+            strategies: None for all.
+        """
+        self.acting = False
         self._cluster = cluster
+        self._lease = lease
+        self._limit = settings.dependency_runs
         self._signals = Signals(client, task_queue=settings.task_queue)
         self._namespaces = settings.namespaces
         self._queue = Queue()
         self._memory: dict[Service, _Memory] = {}
+        self._admission = Admission[Service](limit=self._limit)
         self.world = World(cluster, strategies or default_manager(), concerns=self._concern)
-        self.ready = asyncio.Event()
 
     async def run(self) -> None:
         """Watch until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self.world.run())
+            group.create_task(self._notice_silence())
             await self.world.synced()
-            await self._end_orphans()
-            for _ in range(LOOKERS):
-                group.create_task(self._look_on())
-            group.create_task(self._notice_kinds())
-            self.ready.set()
+            if self._lease is None:
+                await self._act()
+            else:
+                await self._lease.hold(self._act)
+
+    async def _act(self) -> None:
+        """Look at every service once, and from then on at what changes."""
+        self._memory.clear()
+        self._admission = Admission(limit=self._limit)
+        for service in self.world.carried_out("dependency"):
+            self._admission.opened(service)
+        self.acting = True
+        try:
+            for service in [*self.world.all_services(), *self.world.deleted]:
+                self._concern(service)
+            async with asyncio.TaskGroup() as group:
+                for _ in range(LOOKERS):
+                    group.create_task(self._look_on())
+                group.create_task(self._notice_kinds())
+                group.create_task(self._end_orphans())
+        finally:
+            self.acting = False
 
     def _concern(self, service: Service) -> None:
-        if not self._namespaces or service.namespace in self._namespaces:
+        if not self.acting:
+            self.world.forget_deleted(keep=DELETED)
+        elif not self._namespaces or service.namespace in self._namespaces:
             self._queue.add(service)
 
     async def _look_on(self) -> None:
@@ -112,13 +164,17 @@ class Watcher:
             self._memory.pop(service, None)
         manifest = self.world.service(service)
         if manifest is None or "deletionTimestamp" in manifest["metadata"]:
+            self._leave(service)
             return
         memory = self._memory.setdefault(service, _Memory())
-        seen = fingerprint(self.world.inputs(manifest))
+        inputs = self.world.inputs(manifest)
+        seen = fingerprint(inputs)
         attempts = self.world.attempts(manifest)
         strategy = self.world.strategy(manifest)
         roles = strategy.role_states(service.name, self.world.live(service, strategy))
-        await self._trigger(service, manifest, memory, seen, attempts)
+        if memory.fingerprint != seen:
+            memory.fingerprint, memory.own, memory.triggered = seen, own_values(inputs), False
+        await self._trigger(service, manifest, memory, attempts)
         if attempts and not attempts[-1].status.phase.closed:
             await self._tell_roles(service, memory, roles)
             self._queue.add_later(service, seconds=AGAIN)
@@ -129,33 +185,35 @@ class Watcher:
         service: Service,
         manifest: dict[str, Any],
         memory: _Memory,
-        seen: str,
         attempts: list[InferenceRollout],
     ) -> None:
-        if memory.fingerprint != seen:
-            memory.fingerprint, memory.triggered = seen, False
+        if attempts and attempts[-1].spec.fingerprint == memory.fingerprint:
+            memory.recorded = memory.own
         metadata = manifest["metadata"]
         clock = asyncio.get_running_loop().time()
         relisted = clock - memory.relisted_at >= AGAIN
         if relisted:
             memory.relisted_at, memory.triggered = clock, False
         trigger = decide(
-            fingerprint=seen,
+            fingerprint=memory.fingerprint,
             generation=metadata["generation"],
             records=attempts,
+            edited=bool(memory.recorded) and memory.own != memory.recorded,
             lost_fields=self._drift(service, manifest, attempts),
             relisted=relisted,
         )
         if trigger is None:
             memory.drift_since = None
-        if trigger is None or not self._is_due(service, memory, trigger):
+        due = trigger is not None and self._is_due(service, memory, trigger)
+        admitted = self._is_admitted(service, trigger, attempts, due=due)
+        if trigger is None or not due or not admitted:
             return
         change = Change(
             namespace=service.namespace,
             name=service.name,
             uid=metadata["uid"],
             generation=metadata["generation"],
-            fingerprint=seen,
+            fingerprint=memory.fingerprint,
             cause=trigger.cause,
             detail=trigger.detail,
         )
@@ -174,6 +232,29 @@ class Watcher:
             return False
         memory.drift_since, memory.repaired_at = None, clock
         return True
+
+    def _is_admitted(
+        self, service: Service, trigger: Trigger | None, attempts: list[InferenceRollout], *, due: bool
+    ) -> bool:
+        """Whether it may be told now. What a dependency caused takes its turn, if it opens a run."""
+        unfinished = [record for record in attempts if not record.status.phase.closed]
+        if any(record.spec.cause == "dependency" for record in unfinished):
+            self._admission.opened(service)
+            return True
+        if trigger is None or trigger.cause != "dependency" or unfinished:
+            self._leave(service)
+            return True
+        if not due or self._admission.admit(service, now=asyncio.get_running_loop().time()):
+            return True
+        log.info("%s/%s: waits until a rollout that a dependency caused has ended", service.namespace, service.name)
+        self._queue.add_later(service, seconds=AGAIN)
+        return False
+
+    def _leave(self, service: Service) -> None:
+        """It needs no place among the runs that a dependency caused, or needs it no more."""
+        if self._admission.left(service):
+            for each in self._admission.next(now=asyncio.get_running_loop().time()):
+                self._queue.add(each)
 
     def _drift(self, service: Service, manifest: dict[str, Any], attempts: list[InferenceRollout]) -> list[str]:
         """What somebody else did to the objects of an attempt that has converged."""
@@ -244,10 +325,19 @@ class Watcher:
 
     async def _end_orphans(self) -> None:
         """Runs whose service is gone, or has another UID by now: it was deleted while nobody watched."""
-        for service in await self._signals.open_runs():
-            if self.world.service(service) is None:
-                self.world.deleted[service] = ""
-                self._queue.add(service)
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type((OmeflowError, RPCError)),
+            wait=wait_fixed(RETRY),
+            before_sleep=before_sleep_log(log, logging.WARNING),
+        )
+        runs: list[Service] = await retrying(self._signals.open_runs)
+        for service in runs:
+            if self.world.service(service) is not None:
+                continue
+            # Asked of the server, because a run may be there before our cache shows its service.
+            if await retrying(self._cluster.find, INFERENCE_SERVICE, service.name, service.namespace) is None:
+                self.world.deleted.setdefault(service, "")
+                self._concern(service)
 
     async def _notice_kinds(self) -> None:
         """A kind that is served now, or no longer, concerns every service."""
@@ -259,3 +349,11 @@ class Watcher:
                 known = served
                 for service in self.world.all_services():
                     self._concern(service)
+
+    async def _notice_silence(self) -> None:
+        """Watches that tell nothing, not even that nothing happens: what we decide from may be out of date."""
+        while True:
+            await asyncio.sleep(SILENT / 3)
+            for kind, seconds in self.world.liveness().items():
+                if seconds > SILENT:
+                    log.warning("watch %ss: silent for %.0f s", kind, seconds)

@@ -24,7 +24,7 @@ from omeflow.api.kinds import (
     Kind,
 )
 from omeflow.api.names import FIELD_MANAGER, ISVC_LABEL
-from omeflow.api.rollouts import InferenceRollout
+from omeflow.api.rollouts import InferenceRollout, Phase
 from omeflow.components.inputs import Inputs, resolve_inputs
 from omeflow.components.references import Reference, references
 from omeflow.kube.cache import ListWatch
@@ -80,6 +80,10 @@ class World:
     async def synced(self) -> None:
         await asyncio.gather(*(cache.synced() for cache in self._caches.values()))
 
+    def unsynced(self) -> list[Kind]:
+        """Kinds that have not been listed yet."""
+        return [kind for kind, cache in self._caches.items() if not cache.is_synced]
+
     def liveness(self) -> dict[str, float]:
         """Seconds since each watch last heard anything, by kind."""
         return {cache.kind.name: cache.liveness for cache in self._caches.values()}
@@ -121,6 +125,20 @@ class World:
     def shared(self, service: Service) -> dict[Address, Manifest]:
         """Live objects of the service beside its workload."""
         return {address(obj): obj for index in self._shared for obj in index.get(service)}
+
+    def carried_out(self, cause: str) -> list[Service]:
+        """Services with an attempt of that cause that has no outcome yet."""
+        return [
+            _key(record, record["spec"]["service"])
+            for record in self.records.values()
+            if record["spec"].get("cause") == cause
+            and not Phase((record.get("status") or {}).get("phase") or Phase.PLANNING).closed
+        ]
+
+    def forget_deleted(self, *, keep: int) -> None:
+        """Forget all but the last ones that have gone."""
+        while len(self.deleted) > keep:
+            del self.deleted[next(iter(self.deleted))]
 
     def all_services(self) -> list[Service]:
         return [_key(manifest) for manifest in self.services.values()]

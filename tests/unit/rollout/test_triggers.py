@@ -50,6 +50,15 @@ def test_what_starts_a_run(seen: dict[str, Any], records: list[InferenceRollout]
     assert decide(records=records, **seen) == expected
 
 
+def test_what_a_user_edits_without_a_generation_is_an_edit() -> None:
+    """Labels and annotations count into the fingerprint, and no generation tells."""
+    seen = {"fingerprint": "f2", "generation": 1, "records": [record()]}
+    assert decide(edited=True, **seen) == Trigger("edit", "its labels or annotations")  # type: ignore[arg-type]
+    dependency = decide(**seen)  # type: ignore[arg-type]
+    assert dependency is not None
+    assert dependency.cause == "dependency"
+
+
 @pytest.mark.parametrize("phase", OPEN)
 def test_an_open_attempt_is_resumed_after_a_list_only(phase: Phase) -> None:
     assert decide(records=[record(phase=phase)], relisted=True, **SAME) == RESUME  # type: ignore[arg-type]

@@ -1,0 +1,277 @@
+"""Watchers that come and go: one acts, the others stand by, and what happens while nobody watches is not lost.
+
+On a cluster and a Temporal of their own, where no other watcher takes part.
+"""
+
+import asyncio
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import pytest_asyncio
+from platform_under_test import Platform, example, examples, image
+from temporalio.client import WorkflowExecutionStatus
+
+from omeflow.api.kinds import CLUSTER_SERVING_RUNTIME, INFERENCE_ROLLOUT, INFERENCE_SERVICE, LEASE
+from omeflow.cli.ground import Ground, ground
+from omeflow.kube.cache import ListWatch
+from omeflow.kube.client import Cluster
+from omeflow.kube.store import Change
+from omeflow.local.ports import free_ports
+from omeflow.local.processes import ManagedProcess
+from workers.all_in_one import run_watcher, run_worker
+from workers.settings import Settings
+from workers.temporal import connect
+
+pytestmark = pytest.mark.real_cluster
+
+TAKEOVER = 20.0
+"""Seconds after which an edit is taken up although its watcher was killed."""
+HANDOVER = 5.0
+"""Seconds after which another watcher acts when one ends in order."""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def made(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ground]:
+    """In a task of its own: a fixture's set-up and tear-down may run in different tasks, a task group may not."""
+    started: asyncio.Future[Ground] = asyncio.get_running_loop().create_future()
+    done = asyncio.Event()
+
+    async def hold() -> None:
+        async with ground(local=True, directory=tmp_path_factory.mktemp("watched")) as of:
+            started.set_result(of)
+            await done.wait()
+
+    holding = asyncio.create_task(hold())
+    await asyncio.wait({holding, started}, return_when=asyncio.FIRST_COMPLETED)
+    if holding.done():
+        holding.result()
+    yield started.result()
+    done.set()
+    await holding
+
+
+@pytest.fixture(scope="module")
+def alone(made: Ground) -> Settings:
+    return Settings(kubeconfig=made.kubeconfig, temporal_address=made.temporal_address)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def served(alone: Settings, request: pytest.FixtureRequest) -> AsyncIterator[Platform]:
+    """A namespace with a worker, and no watcher."""
+    namespace = request.node.name.replace("_", "-")[:50].strip("-")
+    async with (
+        Cluster.connect(kubeconfig=alone.kubeconfig) as cluster,
+        Platform.watching(cluster, namespace, await connect(alone)) as platform,
+        _until_left(run_worker(alone)),
+    ):
+        await cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+        for manifest in examples("models"):
+            await cluster.apply(manifest, manager="platform-team", force=True)
+        yield platform
+
+
+class WatcherProcess(ManagedProcess):
+    """`omeflow watcher`, asked over HTTP how it is."""
+
+    def __init__(self, name: str, settings: Settings, directory: Path) -> None:
+        (self._port,) = free_ports(1)
+        command = [sys.executable, "-m", "omeflow.cli.main", "--verbose", "watcher"]
+        command += ["--kubeconfig", str(settings.kubeconfig), "--temporal-address", str(settings.temporal_address)]
+        command += ["--health-port", str(self._port)]
+        super().__init__(name, command=command, directory=directory)
+
+    async def report(self, path: str = "/readyz") -> dict[str, Any]:
+        """What it says of itself; nothing while it does not listen."""
+        self.check()
+        url = f"http://127.0.0.1:{self._port}{path}"
+        try:
+            async with aiohttp.ClientSession() as session, session.get(url) as response:
+                answer: dict[str, Any] = await response.json()
+                assert answer["ok"] == (response.status == 200)
+                return answer
+        except aiohttp.ClientConnectionError:
+            return {}
+
+    async def stands(self, platform: Platform, *, acting: bool) -> None:
+        await platform.eventually(
+            self.report,
+            lambda found: found.get("ok") and found["acting"] == acting,
+            what=f"{self.name} acting: {acting}",
+        )
+
+
+async def test_an_edit_after_the_watcher_was_killed_is_taken_up_by_the_one_standing_by(
+    served: Platform, alone: Settings, tmp_path: Path
+) -> None:
+    first, second = (WatcherProcess(name, alone, tmp_path) for name in ("first", "second"))
+    async with _stopped(first, second):
+        await first.start()
+        await first.stands(served, acting=True)
+        await second.start()
+        await second.stands(served, acting=False)
+        assert (await second.report("/healthz"))["ok"]
+        journal = await served.create(example("engine-router"))
+        await served.ended("routed", 1)
+        assert not (await second.report())["acting"]
+
+        await first.kill()
+        await served.edit("routed", image("registry.example/sglang:0.5.0", "engine"))
+        edited = time.monotonic()
+        await journal.until(lambda: journal.last("phase", "routed-2") is not None, what="attempt 2", seconds=60)
+        taken_up = time.monotonic() - edited
+        await served.ended("routed", 2)
+        assert taken_up < TAKEOVER, f"taken up after {taken_up:.1f} s"
+        await served.condition("routed", "RolledOut", status="True")
+
+        await first.start()
+        await first.stands(served, acting=False)
+        await second.stop()
+        stopped = time.monotonic()
+        await first.stands(served, acting=True)
+        assert time.monotonic() - stopped < HANDOVER
+        lease = await served.cluster.get(LEASE, alone.lease_name, "default")
+        assert lease["spec"]["leaseTransitions"] == 2
+        assert [attempt.spec.number for attempt in await served.attempts("routed")] == [1, 2]
+        await served.delete("routed")
+
+
+async def test_two_watchers_that_both_act_for_a_while_make_one_attempt_per_edit(
+    served: Platform, alone: Settings
+) -> None:
+    """A holder that was suspended may act beside the next one: two Leases make that last."""
+    other = replace(alone, namespaces=(served.namespace,))
+    assert other.lease_name != alone.lease_name
+    async with _until_left(run_watcher(alone)), _until_left(run_watcher(other)):
+        await served.create(example("engine-router"))
+        await served.ended("routed", 1)
+        for edit in range(2, 6):
+            await served.edit("routed", image(f"registry.example/sglang:0.5.{edit}", "engine"))
+            await served.ended("routed", edit)
+        await served.condition("routed", "RolledOut", status="True")
+        attempts = await served.attempts("routed")
+        assert [(a.spec.number, a.status.phase) for a in attempts] == [(n, "Succeeded") for n in range(1, 6)]
+        assert [entry.value for entry in served.journals["routed"].of("attempt", "engine")] == list("12345")
+        await served.delete("routed")
+
+
+async def test_a_deletion_while_nobody_watches_ends_the_run(served: Platform, alone: Settings) -> None:
+    async with _until_left(run_watcher(alone)):
+        journal = await served.create(example("engine-router"))
+        await served.ended("routed", 1)
+        await served.edit("routed", image("registry.example/sglang:does-not-exist", "engine"))
+        await journal.until(lambda: journal.last("attempt", "engine") == "2", what="the engine's turn", seconds=60)
+    await served.cluster.delete(INFERENCE_SERVICE, "routed", served.namespace)
+    await served.eventually(served.remains, lambda left: not left, what="everything gone")
+    assert await served.run_status("routed") is WorkflowExecutionStatus.RUNNING
+    async with _until_left(run_watcher(alone)):
+        await served.eventually(
+            lambda: served.run_status("routed"),
+            lambda status: status is not WorkflowExecutionStatus.RUNNING,
+            what="the run's end",
+        )
+
+
+async def test_a_bad_edit_of_a_dependency_stops_after_a_few_services_and_holds_no_users_edit(
+    served: Platform, alone: Settings
+) -> None:
+    few = replace(alone, dependency_runs=2)
+    names = [f"solo-{number}" for number in range(6)]
+    opened = _Open()
+    cache = ListWatch(served.cluster, INFERENCE_ROLLOUT, namespace=served.namespace, on_change=opened.see)
+    async with _until_left(run_watcher(few)), _until_left(cache.run()):
+        for name in names:
+            manifest = example("engine-only")
+            await served.create({**manifest, "metadata": {**manifest["metadata"], "name": name}})
+        for name in names:
+            await served.ended(name, 1)
+        await _give_runtime(served, "registry.example/sglang:does-not-exist")
+        await served.eventually(_now(lambda: len(opened.now)), lambda count: count == 2, what="two runs")
+        held = next(name for name in names if name not in opened.now)
+        await served.edit(held, {"metadata": {"labels": {"team": "blue"}}})
+        await served.journals[held].until(
+            lambda: served.journals[held].last("phase", f"{held}-2") is not None, what="the user's edit", seconds=30
+        )
+        assert {name: len(await served.attempts(name)) for name in names} == {
+            name: 2 if name in opened.now or name == held else 1 for name in names
+        }
+        await _give_runtime(served, "registry.example/sglang:0.5.0")
+        await served.eventually(
+            lambda: _images(served, names),
+            lambda found: found == {"registry.example/sglang:0.5.0"},
+            what="all services on the mended runtime",
+        )
+        assert (await served.attempts(held))[1].spec.cause == "edit"
+        assert opened.most <= 3, "two that were admitted, and the user's, which the mended runtime superseded"
+    for name in names:
+        await served.cluster.delete(INFERENCE_SERVICE, name, served.namespace)
+
+
+async def _give_runtime(platform: Platform, image: str) -> None:
+    runtime = example("engine-only")["spec"]["runtime"]["name"]
+    stored = await platform.cluster.get(CLUSTER_SERVING_RUNTIME, runtime)
+    runner = {**stored["spec"]["engineConfig"]["runner"], "image": image}
+    patch = {"spec": {"engineConfig": {"runner": runner}}}
+    await platform.cluster.merge_patch(CLUSTER_SERVING_RUNTIME, runtime, None, patch)
+
+
+async def _images(platform: Platform, names: list[str]) -> set[str]:
+    pods = [pod for name in names for pod in (await platform.pods(name)).values()]
+    return {container["image"] for pod in pods for container in pod["spec"]["containers"]}
+
+
+class _Open:
+    """Attempts that a dependency caused and that have no outcome, in the order in which the server tells it."""
+
+    def __init__(self) -> None:
+        self.most = 0
+        self.now: set[str] = set()
+        """Names of their services."""
+        self._records: set[str] = set()
+
+    def see(self, change: Change) -> None:
+        record = change.object
+        closed = change.new is None or (record.get("status") or {}).get("phase") in (
+            "Succeeded",
+            "Failed",
+            "Superseded",
+        )
+        if record["spec"]["cause"] == "dependency":
+            self._records.discard(record["metadata"]["name"])
+            if not closed:
+                self._records.add(record["metadata"]["name"])
+        self.now = {name.rpartition("-")[0] for name in self._records}
+        self.most = max(self.most, len(self.now))
+
+
+def _now(read: Any) -> Any:
+    async def reading() -> Any:
+        return read()
+
+    return reading
+
+
+@asynccontextmanager
+async def _until_left(work: Any) -> AsyncIterator[None]:
+    task = asyncio.create_task(work)
+    try:
+        yield
+        assert not task.done(), task.result()
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+@asynccontextmanager
+async def _stopped(*processes: ManagedProcess) -> AsyncIterator[None]:
+    async with AsyncExitStack() as stack:
+        for process in processes:
+            stack.push_async_callback(process.stop)
+        yield
