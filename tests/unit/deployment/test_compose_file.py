@@ -19,7 +19,14 @@ KNOWN_VARIABLES = {"KUBECONFIG", "TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE"}
 
 
 def test_worker_and_watcher_are_there() -> None:
-    assert {service["command"][-1] for service in OURS.values()} >= {"worker", "watcher"}
+    assert {word for service in OURS.values() for word in service["command"]} >= {"worker", "watcher"}
+
+
+@pytest.mark.parametrize("name", ["worker", "watcher"])
+def test_a_process_is_asked_how_it_is_where_it_answers(name: str) -> None:
+    command, asked = OURS[name]["command"], OURS[name]["healthcheck"]["test"]
+    port = command[command.index("--health-port") + 1]
+    assert f"'http://127.0.0.1:{port}/readyz'" in asked[-1]
 
 
 @pytest.mark.parametrize("name", OURS)
