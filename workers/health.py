@@ -51,7 +51,7 @@ def watcher_health(client: Client, watcher: Watcher) -> Health:
 
     async def ready() -> Report:
         unsynced = [f"{kind}s have not been listed yet" for kind in watcher.world.unsynced()]
-        details = {"acting": watcher.acting, "silent for": watcher.world.liveness()}
+        details = {"acting": watcher.acting, "queued": watcher.queued, "silent for": watcher.world.liveness()}
         return Report([*unsynced, *await _temporal(client)], details)
 
     return Health(Report, ready)

@@ -122,6 +122,11 @@ class Watcher:
             else:
                 await self._lease.hold(self._act)
 
+    @property
+    def queued(self) -> int:
+        """Services that are to be looked at, or are being looked at."""
+        return len(self._queue)
+
     async def _act(self) -> None:
         """Look at every service once, and from then on at what changes."""
         self._memory.clear()
