@@ -13,9 +13,11 @@ UV := uv==0.13.9
 LOCK := $(VENV)/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-emit-index-url pyproject.toml
 
+RUNS ?= 500
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test setup lint format binaries unit system lock image clean
+.PHONY: help demo test setup lint format binaries unit system chaos lock image clean
 
 help: ## List these commands
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-10s %s\n", $$1, $$2 }'
@@ -60,6 +62,10 @@ unit: setup ## Test what decides: without servers, with its coverage
 system: setup binaries ## Test against real servers: integration, end to end, chaos
 	@echo "== tests against a real API server, a real Temporal server, and containers"
 	$(BIN)/pytest tests $(FIRST:%=--ignore=%) -ra --durations=10 $(ARGS)
+
+chaos: setup binaries ## Run the main job 500 times with faults at random points (RUNS=... ARGS=...)
+	@echo "== $(RUNS) runs with faults, about 10 s each; then servers that are gone for two minutes"
+	OMEFLOW_CHAOS_RUNS=$(RUNS) OMEFLOW_CHAOS_OUTAGE=120 $(BIN)/pytest tests/chaos -s $(ARGS)
 
 lock: ## Resolve the dependencies anew
 	$(PYTHON) -m venv $(VENV)/lock

@@ -1,12 +1,12 @@
 """An API server that misbehaves on demand: a proxy before the real one.
 
-Requests go through unless a fault is armed for them. So clients meet throttles, resets, silence and lost history as
-they come from a network, and everything else is the real server's.
+Requests go through unless a fault is armed for them, or chosen when they come. So clients meet throttles, resets,
+silence and lost history as they come from a network, and everything else is the real server's.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -20,6 +20,7 @@ from omeflow.kube.connection import Connection, configure
 from omeflow.kube.request import Request
 
 Fault: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
+EXPIRED = {"type": "ERROR", "object": {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old"}}
 
 
 @dataclass
@@ -31,14 +32,23 @@ class Armed:
 
 
 class FaultProxy:
-    """Attributes: asked, the verb and path of each request so far; `list` and `watch` are told from `get`."""
+    """A proxy that does to requests what it is told to.
+
+    Attributes:
+        asked: the verb and path of each request so far; `list` and `watch` are told from `get`.
+        choose: given verb and request, the fault that it is to meet, if any; asked when none is armed for it.
+    """
 
     def __init__(self, upstream: Connection) -> None:
         self.asked: list[tuple[str, str]] = []
+        self.choose: Callable[[str, web.Request], Fault | None] = lambda verb, incoming: None
         self.url = ""
         self._upstream = upstream
         self._armed: list[Armed] = []
         self._watching: set[asyncio.Transport] = set()
+        self._heard = asyncio.Event()
+        self._heard.set()
+        self._skipping = False
 
     def arm(self, verb: str, path: str, fault: Fault, *, times: int = 1) -> None:
         """Let the next `times` requests of that verb, to a path that ends so, meet the fault."""
@@ -52,6 +62,24 @@ class FaultProxy:
         for transport in self._watching:
             transport.abort()
 
+    @contextmanager
+    def silent_watches(self) -> Iterator[None]:
+        """Open watches say nothing inside; afterwards they say it all."""
+        self._heard.clear()
+        try:
+            yield
+        finally:
+            self._heard.set()
+
+    @contextmanager
+    def skipping_watches(self) -> Iterator[None]:
+        """What happens inside is lost to open watches; the first event afterwards is that history has expired."""
+        self._skipping = True
+        try:
+            yield
+        finally:
+            self._skipping = False
+
     async def handle(self, incoming: web.Request) -> web.StreamResponse:
         verb = _verb(incoming)
         self.asked.append((verb, incoming.path))
@@ -59,7 +87,15 @@ class FaultProxy:
             if armed.times and armed.verb == verb and incoming.path.endswith(armed.path):
                 armed.times -= 1
                 return await armed.fault(incoming)
-        return await self._forward(incoming, streamed=verb == "watch")
+        fault = self.choose(verb, incoming) or self.forward
+        return await fault(incoming)
+
+    async def forward(self, incoming: web.Request) -> web.StreamResponse:
+        """What the server answers; a lost connection if it is gone."""
+        try:
+            return await self._forward(incoming, streamed=_verb(incoming) == "watch")
+        except (aiohttp.ClientError, OSError):
+            return await reset(incoming)
 
     async def _forward(self, incoming: web.Request, *, streamed: bool) -> web.StreamResponse:
         content = await incoming.read()
@@ -82,11 +118,23 @@ class FaultProxy:
             assert transport is not None
             self._watching.add(transport)
             try:
-                async for chunk in outgoing.content.iter_any():
-                    await answer.write(chunk)
+                await self._pass_on(outgoing, answer)
             finally:
                 self._watching.discard(transport)
             return answer
+
+    async def _pass_on(self, outgoing: aiohttp.ClientResponse, answer: web.StreamResponse) -> None:
+        """Hand a watch on, event by event, as far as it may be heard."""
+        rest, skipped = b"", False
+        async for chunk in outgoing.content.iter_any():
+            whole, newline, rest = (rest + chunk).rpartition(b"\n")
+            await self._heard.wait()
+            skipped = skipped or self._skipping
+            if skipped and not self._skipping:
+                await answer.write(orjson.dumps(EXPIRED) + b"\n")
+                return
+            if newline and not skipped:
+                await answer.write(whole + newline)
 
 
 def refuse(status: int, *, message: str = "", headers: dict[str, str] | None = None) -> Fault:
@@ -125,6 +173,26 @@ async def silence(incoming: web.Request) -> web.StreamResponse:
     await answer.prepare(incoming)
     await asyncio.Event().wait()
     return answer
+
+
+def slowly(fault: Fault, *, seconds: float) -> Fault:
+    """Take that long, and then do it."""
+
+    async def late(incoming: web.Request) -> web.StreamResponse:
+        await asyncio.sleep(seconds)
+        return await fault(incoming)
+
+    return late
+
+
+def acted(proxy: FaultProxy, fault: Fault = reset) -> Fault:
+    """The server does what it is asked to, and the client meets the fault instead of the answer."""
+
+    async def after(incoming: web.Request) -> web.StreamResponse:
+        await proxy.forward(incoming)
+        return await fault(incoming)
+
+    return after
 
 
 @asynccontextmanager

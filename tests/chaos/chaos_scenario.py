@@ -1,0 +1,251 @@
+"""One randomised run of the main job: a prefill/decode/router service comes up and is edited, in any weather.
+
+What is done is drawn before it begins; when the next thing is done depends on what the cluster has shown by then, so
+that edits meet rollouts at every point.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from copy import deepcopy
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from platform_under_test import Platform, example
+from temporalio.client import WorkflowExecutionStatus
+
+from activities.reading import read_inputs
+from omeflow.api import kinds
+from omeflow.api.kinds import INFERENCE_ROLLOUT
+from omeflow.api.names import DECODER, ENGINE, GROUP_NAME, ROLE_NAME, ROUTER
+from omeflow.api.rollouts import InferenceRollout
+from omeflow.cli.journal import Journal
+from omeflow.components.inputs import Inputs, fingerprint
+from strategies.manager import default_manager
+
+Manifest = dict[str, Any]
+SERVICE = "chat"
+ROLES = (ENGINE, DECODER, ROUTER)
+CONTAINER = {ENGINE: "ome-container", DECODER: "ome-container", ROUTER: "router"}
+EDITS = (3, 5)
+"""Fewest and most."""
+PATIENCE = 240.0
+"""Seconds until everything has to have converged: a lost signal costs half a minute, a dead worker ten seconds."""
+LOOK = 0.3
+MANAGER = default_manager()
+
+
+class NotConverged(AssertionError):
+    pass
+
+
+@dataclass
+class Scenario:
+    """A run, and what it did, for the checks.
+
+    Attributes:
+        counts: per role, every count that may be seen, in order.
+        templates: roles whose template was edited; recreated: those whose pods the edit replaces.
+        pods: per role, pods that may appear at most.
+        log: what was done.
+    """
+
+    platform: Platform
+    random: Random
+    counts: dict[str, list[int]] = field(default_factory=dict)
+    templates: set[str] = field(default_factory=set)
+    recreated: set[str] = field(default_factory=set)
+    pods: dict[str, int] = field(default_factory=dict)
+    log: list[str] = field(default_factory=list)
+
+    @property
+    def journal(self) -> Journal:
+        return self.platform.journals[SERVICE]
+
+    async def run(self) -> None:
+        """Create and edit the service; returns when all has converged.
+
+        Raises:
+            NotConverged: it has not; says what is missing.
+        """
+        self._editable = sorted(self.random.sample(ROLES, k=2))  # pods of the third one must live through it all
+        actions: list[Callable[[], Awaitable[str]]] = [self._image, self._image, self._environment, self._revert]
+        actions += [self._bounds_edit, self._scale, self._kill_pod]
+        script = self.random.choices(actions, k=self.random.randint(*EDITS))
+        await self.create()
+        for action in script:
+            await self._pause()
+            self.log.append(await action())
+        await self.converged()
+
+    async def create(self) -> None:
+        manifest = example("prefill-decode-router")
+        self._bounds = {role: [manifest["spec"][role][f"{end}Replicas"] for end in ("min", "max")] for role in ROLES}
+        self.counts = {role: [self._bounds[role][0]] for role in ROLES}
+        self.pods = {role: self._bounds[role][0] for role in ROLES}
+        self._runners: list[dict[str, Manifest]] = [{}]
+        await self.platform.create(manifest)
+
+    async def give_image(self, roles: list[str], image: str) -> str:
+        return await self._give(roles, lambda runner: {**runner, "image": image}, what=image)
+
+    async def converged(self) -> Inputs:
+        """Wait until the last attempt has succeeded with the present inputs, no run is open, and the service says so.
+
+        Returns:
+            the inputs that it has converged on.
+        """
+        missing = "a look"
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while True:
+                    inputs, missing = await self._missing()
+                    if not missing:
+                        return inputs
+                    await asyncio.sleep(LOOK)
+        except TimeoutError:
+            raise NotConverged(missing) from None
+
+    async def _missing(self) -> tuple[Inputs, str]:
+        service = await self.platform.service(SERVICE)
+        inputs = await read_inputs(self.platform.cluster, MANAGER, service)
+        records = await self.records()
+        last = records[-1] if records else None
+        if last is None or last.spec.fingerprint != fingerprint(inputs):
+            return inputs, f"an attempt with the present inputs, after {last.name if last else 'none'}"
+        if still := [f"{one.name} {one.status.phase}" for one in records if not one.status.phase.closed]:
+            return inputs, f"the end of {', '.join(still)}"
+        if last.status.phase != "Succeeded":
+            return inputs, f"success; {last.name} is {last.status.phase}: {last.status.message}"
+        if await self.platform.run_status(SERVICE) is WorkflowExecutionStatus.RUNNING:
+            return inputs, "the end of the run"
+        status = service.get("status") or {}
+        if status.get("observedGeneration") != service["metadata"]["generation"]:
+            return inputs, f"observedGeneration {service['metadata']['generation']}, not {status}"
+        conditions = {one["type"]: one for one in status.get("conditions") or []}
+        for kind in ("Ready", "RolledOut"):
+            if conditions.get(kind, {}).get("status") != "True":
+                return inputs, f"{kind} in the status: {conditions.get(kind)}"
+        counts, pods = await self._counts()
+        if any(counts.get(role) != wanted[-1] or pods[role] != wanted[-1] for role, wanted in self.counts.items()):
+            return inputs, f"the counts {self.counts}: the group has {counts}, and there are {dict(pods)} pods"
+        return inputs, ""
+
+    async def _counts(self) -> tuple[dict[str, int], dict[str, int]]:
+        group = await self.platform.group(SERVICE)
+        pods: dict[str, int] = defaultdict(int)
+        for pod in await self.live_pods():
+            pods[pod["metadata"]["labels"][ROLE_NAME]] += 1
+        return {role["name"]: role["replicas"] for role in group["spec"]["roles"]}, pods
+
+    async def live_pods(self) -> list[Manifest]:
+        return await self.platform.cluster.list(
+            kinds.POD, self.platform.namespace, label_selector=f"{GROUP_NAME}={SERVICE}"
+        )
+
+    async def records(self) -> list[InferenceRollout]:
+        found = await self.platform.cluster.list(INFERENCE_ROLLOUT, self.platform.namespace)
+        records = [InferenceRollout.model_validate(manifest) for manifest in found]
+        return sorted(records, key=lambda record: record.spec.number)
+
+    # ── what may be done ────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _pause(self) -> None:
+        """Let some more happen, from nothing at all to everything."""
+        if self.random.random() < 0.3:
+            await self.converged()
+            return
+        wanted = len(self.journal.entries) + self.random.randint(0, 12)
+
+        def enough() -> bool:
+            return len(self.journal.entries) >= wanted or self._calm()
+
+        await self.journal.until(enough, what="anything to happen", seconds=PATIENCE)
+
+    def _calm(self) -> bool:
+        """Whether nothing more is going to be shown: the last attempt known has its end."""
+        phases = self.journal.of("phase")
+        return bool(phases) and phases[-1].value in ("Succeeded", "Failed")
+
+    async def _image(self) -> str:
+        image = f"registry.example/sglang:0.5.{self.random.randint(0, 99)}"
+        return await self.give_image(self._some(), image)
+
+    async def _environment(self) -> str:
+        level = [{"name": "LOG_LEVEL", "value": self.random.choice(["debug", "info", "error"])}]
+        roles = self._some()
+        self.recreated |= set(roles)
+        return await self._give(roles, lambda runner: {**runner, "env": level}, what=str(level))
+
+    async def _revert(self) -> str:
+        """Back to any runners that the service had before."""
+        return await self._set(deepcopy(self.random.choice(self._runners)), what="reverted to former runners")
+
+    async def _bounds_edit(self) -> str:
+        """Another maximum, or a minimum above the count, which the scaler then follows."""
+        role = self.random.choice(self._editable)
+        bounds = self._bounds[role]
+        if self.random.random() < 0.5:
+            bounds[1] += 1
+            await self.platform.edit(SERVICE, {"spec": {role: {"maxReplicas": bounds[1]}}})
+            return f"{role}: maxReplicas {bounds[1]}"
+        bounds[0] = min(bounds[0] + 1, bounds[1])
+        await self.platform.edit(SERVICE, {"spec": {role: {"minReplicas": bounds[0]}}})
+        if self.counts[role][-1] < bounds[0]:
+            await self._write_count(role, bounds[0])
+        return f"{role}: minReplicas {bounds[0]}"
+
+    async def _scale(self) -> str:
+        role = self.random.choice(self._editable)
+        count = self.random.randint(*self._bounds[role])
+        await self._write_count(role, count)
+        return f"{role}: scaled to {count}"
+
+    async def _write_count(self, role: str, count: int) -> None:
+        """As an autoscaler does, once there is something to scale."""
+        adapter = f"{SERVICE}-{role}"
+        await self.platform.eventually(
+            lambda: self.platform.cluster.find(kinds.SCALING_ADAPTER, adapter, self.platform.namespace),
+            lambda found: bool(found and found.get("status")),
+            what=f"scaling adapter {adapter}",
+        )
+        self.pods[role] += max(0, count - self.counts[role][-1])
+        self.counts[role].append(count)
+        await self.platform.cluster.scale(
+            kinds.SCALING_ADAPTER, adapter, self.platform.namespace, count, manager="scaler"
+        )
+
+    async def _kill_pod(self) -> str:
+        role = self.random.choice(self._editable)
+        pods = [pod for pod in await self.live_pods() if pod["metadata"]["labels"][ROLE_NAME] == role]
+        if not pods:
+            return f"{role} had no pod to kill"
+        name = self.random.choice(sorted(pod["metadata"]["name"] for pod in pods))
+        self.pods[role] += 2  # kwok deletes by name, and twice: the second may meet the pod that came instead
+        await self.platform.cluster.delete(kinds.POD, name, self.platform.namespace)
+        return f"killed pod {name}"
+
+    def _some(self) -> list[str]:
+        return self.random.sample(self._editable, k=self.random.randint(1, len(self._editable)))
+
+    async def _give(self, roles: list[str], runner: Callable[[Manifest], Manifest], *, what: str) -> str:
+        runners = deepcopy(self._runners[-1])
+        for role in roles:
+            runners[role] = runner(runners.get(role, {}))
+        return await self._set(runners, what=f"{', '.join(roles)}: {what}")
+
+    async def _set(self, runners: dict[str, Manifest], *, what: str) -> str:
+        former = self._runners[-1]
+        touched = [role for role in ROLES if runners.get(role) != former.get(role)]
+        self.templates |= set(touched)
+        self.recreated |= {r for r in touched if (runners.get(r) or {}).get("env") != (former.get(r) or {}).get("env")}
+        patch = {role: {"runner": _runner(role, runners.get(role))} for role in touched}
+        self._runners.append(runners)
+        await self.platform.edit(SERVICE, {"spec": patch})
+        return what
+
+
+def _runner(role: str, wanted: Manifest | None) -> Manifest | None:
+    """The runner as a merge patch; None takes it out."""
+    return {"name": CONTAINER[role], "image": None, "env": None, **wanted} if wanted else None

@@ -1,0 +1,113 @@
+"""Which request meets which fault: random, and yet the same for the same seed.
+
+The n-th request of a verb for a path draws from a generator of its own, so that the order in which concurrent requests
+arrive decides nothing.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+
+from aiohttp import web
+from chaos_stand import WATCHER, WORKER, Stand
+from faults import EXPIRED, Fault, FaultProxy, acted, events, refuse, reset, silence, slowly
+
+NAMESPACE = re.compile(r"/namespaces/([^/]+)/")
+PATIENT = 1.5
+"""Seconds of a slow answer; the client waits for ten."""
+LIVES = 1
+"""How often one service's weather kills each process."""
+
+
+@dataclass
+class Weather:
+    """Faults for the requests of one service, or (of the watcher) for those of no service in particular.
+
+    Attributes:
+        chance: that a request meets a fault.
+        left: faults still to come; after them the sky is clear.
+        log: what was done, for the one who has to understand a failing seed.
+    """
+
+    seed: str
+    stand: Stand
+    chance: float = 0.12
+    left: int = 15
+    log: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._asked: Counter[str] = Counter()
+        self._killed: Counter[str] = Counter()
+
+    def choose(self, who: str, verb: str, incoming: web.Request) -> Fault | None:
+        request = f"{who} {verb} {NAMESPACE.sub('/', incoming.path)}"
+        self._asked[request] += 1
+        draw = Random(f"{self.seed}: {request} {self._asked[request]}")
+        if not self.left or draw.random() > self.chance:
+            return None
+        faults = self._faults(who, verb)
+        name = draw.choice([name for name, (weight, _) in faults.items() for _ in range(weight)])
+        if "kill" in name:
+            if self._killed[who] >= LIVES:
+                return None
+            self._killed[who] += 1
+        self.left -= 1
+        self.log.append(f"{name}: {request} no. {self._asked[request]}")
+        return faults[name][1]
+
+    def _faults(self, who: str, verb: str) -> dict[str, tuple[int, Fault]]:
+        """By name: weight and fault."""
+        proxy = self.stand.proxies[who]
+        if verb == "watch":
+            return {"410": (1, events(EXPIRED)), "reset": (1, reset), "500": (1, refuse(500)), "end": (1, events())}
+        faults = {
+            "429": (2, refuse(429, headers={"Retry-After": "1"})),
+            "500": (2, refuse(500)),
+            "503": (1, refuse(503)),
+            "503 and a pause": (1, refuse(503, headers={"Retry-After": "1"})),
+            "reset": (2, reset),
+            "slow": (2, slowly(proxy.forward, seconds=PATIENT)),
+        }
+        if verb == "list":
+            return {**faults, "410": (2, refuse(410))}
+        if verb == "get":
+            return faults
+        return {
+            **faults,
+            "409": (2, refuse(409)),
+            "reset after it acted": (5, acted(proxy)),
+            "500 after it acted": (2, acted(proxy, refuse(500))),
+            "no answer after it acted": (1, acted(proxy, silence)),
+            "kill before it acted": (1, self.stand.kill(who)),
+            "kill after it acted": (3, acted(proxy, self.stand.kill(who))),
+        }
+
+
+class Climate:
+    """The weather of every namespace, as the proxies ask for it."""
+
+    def __init__(self, stand: Stand, *, elsewhere: Weather) -> None:
+        self._elsewhere = elsewhere
+        self._weather: dict[str, Weather] = {}
+        for name in (WORKER, WATCHER):
+            stand.proxies[name].choose = self._choosing(name)
+
+    def over(self, namespace: str, weather: Weather) -> None:
+        self._weather[namespace] = weather
+
+    def clear(self, namespace: str) -> None:
+        self._weather.pop(namespace, None)
+
+    def _choosing(self, who: str) -> Callable[[str, web.Request], Fault | None]:
+        def choose(verb: str, incoming: web.Request) -> Fault | None:
+            found = NAMESPACE.search(incoming.path)
+            weather = self._weather.get(found[1]) if found else self._elsewhere
+            return weather.choose(who, verb, incoming) if weather else None
+
+        return choose
+
+
+def calm(proxy: FaultProxy) -> None:
+    proxy.choose = lambda verb, incoming: None
