@@ -38,7 +38,7 @@ async def local_cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterat
     """A cluster of our own, with the definitions of OME and RBG; for tests that stop its processes or read its logs."""
     if os.environ.get(GIVEN_CLUSTER):
         pytest.skip(f"needs a local cluster, and {GIVEN_CLUSTER} names another one")
-    async with LocalCluster.start(tmp_path_factory.mktemp("cluster")) as cluster:
+    async with LocalCluster.start(tmp_path_factory.mktemp("cluster"), audit=True) as cluster:
         yield cluster
 
 

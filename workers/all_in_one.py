@@ -20,7 +20,7 @@ from workers.worker import make_worker
 
 async def run_worker(settings: Settings) -> None:
     """A worker, until cancelled."""
-    async with _connected(settings) as (client, cluster):
+    async with _connected(settings, "omeflow-worker") as (client, cluster):
         worker = make_worker(client, cluster, settings)
         async with serving(worker_health(client, worker), host=settings.health_host, port=settings.health_port):
             await worker.run()
@@ -28,7 +28,10 @@ async def run_worker(settings: Settings) -> None:
 
 async def run_watcher(settings: Settings) -> None:
     """A watcher, until cancelled."""
-    async with _connected(settings) as (client, cluster), _lease(settings) as lease:
+    async with (
+        _connected(settings, "omeflow-watcher") as (client, cluster),
+        _lease(settings, "omeflow-watcher") as lease,
+    ):
         watcher = Watcher(client, cluster, settings, lease=lease)
         async with serving(watcher_health(client, watcher), host=settings.health_host, port=settings.health_port):
             await watcher.run()
@@ -37,8 +40,8 @@ async def run_watcher(settings: Settings) -> None:
 async def run_all(settings: Settings) -> None:
     """Worker and watcher, until cancelled."""
     async with (
-        _connected(settings) as (client, cluster),
-        _lease(settings) as lease,
+        _connected(settings, "omeflow") as (client, cluster),
+        _lease(settings, "omeflow") as lease,
         asyncio.TaskGroup() as group,
     ):
         group.create_task(make_worker(client, cluster, settings).run())
@@ -46,20 +49,26 @@ async def run_all(settings: Settings) -> None:
 
 
 @asynccontextmanager
-async def _connected(settings: Settings) -> AsyncIterator[tuple[Client, Cluster]]:
+async def _connected(settings: Settings, process: str) -> AsyncIterator[tuple[Client, Cluster]]:
+    """Connections to Temporal and the cluster.
+
+    Args:
+        process: as the API server's audit log shows it: what its role must allow is measured there.
+    """
     client = await connect(settings)
     await ensure_search_attributes(client)
-    async with Cluster.connect(kubeconfig=settings.kubeconfig, context=settings.context) as cluster:
+    async with Cluster.connect(kubeconfig=settings.kubeconfig, context=settings.context, user_agent=process) as cluster:
         yield client, cluster
 
 
 @asynccontextmanager
-async def _lease(settings: Settings) -> AsyncIterator[Lease]:
+async def _lease(settings: Settings, process: str) -> AsyncIterator[Lease]:
     """The watcher's Lease, over a connection of its own: a renewal does not queue behind a burst of other requests."""
     timing = LeaseTiming()
     async with Cluster.connect(
         kubeconfig=settings.kubeconfig,
         context=settings.context,
+        user_agent=process,
         limit=RateLimit(qps=5, burst=5),
         timeout=timing.renew,
     ) as cluster:

@@ -1,12 +1,19 @@
-"""omeflow as its users run it: worker and watcher against a real API server, a real Temporal and an RBG backend."""
+"""omeflow as its users run it: worker and watcher against a real API server, a real Temporal and an RBG backend.
+
+They run as the ServiceAccounts of deploy/rbac.yaml: a request that its roles do not allow fails.
+"""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
+import accounts
 import pytest
 import pytest_asyncio
 from platform_under_test import Platform, examples
+from privileges import NAMESPACE, PARTIAL, WATCHER, WORKER, WRITE, manifests_for, shipped
 
 from omeflow.api.kinds import NODE
 from omeflow.api.rollouts import custom_resource_definitions
@@ -18,6 +25,23 @@ from workers.settings import Settings
 from workers.temporal import DevServer, connect, dev_server
 
 MODEL = "llama-3-8b"
+HERE = Path(__file__).parent
+JUDGE = "test_what_the_roles_allow_is_what_the_tests_use"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(WRITE, action="store_true", help="write deploy/rbac.yaml from what worker and watcher ask for")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The judgement on the roles comes last here, and knows whether all others were asked for."""
+    ours = [index for index, item in enumerate(items) if item.path.parent == HERE]
+    ordered = sorted((items[index] for index in ours), key=lambda item: item.name == JUDGE)
+    for index, item in zip(ours, ordered, strict=True):
+        items[index] = item
+    chosen = config.option.keyword or config.option.markexpr or any("::" in argument for argument in config.args)
+    files = {item.path for item in ordered}
+    config.stash[PARTIAL] = bool(chosen) or files != set(HERE.glob("test_*.py"))
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -26,9 +50,44 @@ async def temporal(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[De
         yield server
 
 
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def kubeconfigs(
+    cluster: Cluster,
+    cluster_kubeconfig: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    pytestconfig: pytest.Config,
+) -> dict[str, Path]:
+    """By ServiceAccount: worker, watcher, and one with the roles of both."""
+    if pytestconfig.getoption(WRITE, default=False):
+        await accounts.set_up(cluster, manifests_for({WORKER: [], WATCHER: []}))
+        await accounts.allow_everything(cluster)
+    else:
+        await accounts.set_up(cluster, shipped())
+        for account in accounts.ACCOUNTS:
+            await accounts.until_allowed(cluster, shipped(), account)
+    directory = tmp_path_factory.mktemp("accounts")
+    return {
+        account: accounts.kubeconfig_for(
+            account, await accounts.token_of(cluster, account), like=cluster_kubeconfig, directory=directory
+        )
+        for account in accounts.ACCOUNTS
+    }
+
+
 @pytest.fixture(scope="session")
-def settings(temporal: DevServer, cluster_kubeconfig: Path) -> Settings:
-    return Settings(kubeconfig=cluster_kubeconfig, temporal_address=temporal.address)
+def settings(temporal: DevServer, kubeconfigs: dict[str, Path]) -> Settings:
+    """For a worker, a watcher, or both in one process."""
+    return Settings(kubeconfig=kubeconfigs[accounts.BOTH], temporal_address=temporal.address, lease_namespace=NAMESPACE)
+
+
+@pytest.fixture(scope="session")
+def audit_log(cluster_kubeconfig: Path, request: pytest.FixtureRequest) -> Path:
+    """Every request of the session; only our own cluster shows it."""
+    if os.environ.get("OMEFLOW_TEST_KUBECONFIG") or os.environ.get("OMEFLOW_TEST_CLUSTER", "local") != "local":
+        pytest.skip("only the local cluster shows its audit log")
+    log = request.getfixturevalue("local_cluster").audit_log
+    assert isinstance(log, Path)
+    return log
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -44,9 +103,14 @@ async def prepared(cluster: Cluster) -> None:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def running(prepared: None, rbg_backend: str, settings: Settings) -> AsyncIterator[None]:
-    """One worker and one watcher for all tests that do not disturb them."""
-    tasks = [asyncio.create_task(run_worker(settings)), asyncio.create_task(run_watcher(settings))]
+async def running(
+    prepared: None, rbg_backend: str, settings: Settings, kubeconfigs: dict[str, Path]
+) -> AsyncIterator[None]:
+    """One worker and one watcher for all tests that do not disturb them, each with its own account."""
+    tasks = [
+        asyncio.create_task(run_worker(replace(settings, kubeconfig=kubeconfigs[WORKER]))),
+        asyncio.create_task(run_watcher(replace(settings, kubeconfig=kubeconfigs[WATCHER]))),
+    ]
     yield
     for task in tasks:
         task.cancel()
