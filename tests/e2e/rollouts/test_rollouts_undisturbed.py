@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ async def test_a_no_op_apply_a_pods_flip_and_a_watcher_restart_start_nothing(
     undisturbed: Platform, settings: Settings
 ) -> None:
     platform = undisturbed
+    settings = replace(settings, namespaces=(platform.namespace,))  # a Lease of its own: the watcher acts, and at once
     worker = asyncio.create_task(run_worker(settings))
     watcher = asyncio.create_task(run_watcher(settings))
     try:
