@@ -12,7 +12,7 @@ from temporalio import activity
 from activities.ownership import ensure_ours
 from activities.records import Records
 from omeflow.api.errors import FieldOwned
-from omeflow.api.kinds import HORIZONTAL_POD_AUTOSCALER, kind_of, title
+from omeflow.api.kinds import HORIZONTAL_POD_AUTOSCALER, ROLE_BINDING, kind_of, title
 from omeflow.api.rollouts import InferenceRollout
 from omeflow.api.steps import APPLY_AUTOSCALERS, APPLY_EXPOSURE, APPLY_RBAC, Applied, StepRequest
 from omeflow.kube.client import Cluster
@@ -30,7 +30,10 @@ class ApplyShared:
     @activity.defn(name=APPLY_RBAC.name)
     async def rbac(self, request: StepRequest) -> Applied:
         desired = objects_of(await self.records.get(request.attempt))
-        return await self._apply(request, desired.rbac)
+        # Whoever may not do everything may bind a Role only once it is there: the server looks at what it allows.
+        bindings = [manifest for manifest in desired.rbac if manifest["kind"] == ROLE_BINDING.name]
+        bound = [manifest for manifest in desired.rbac if manifest not in bindings]
+        return await self._apply(request, bound, bindings)
 
     @activity.defn(name=APPLY_AUTOSCALERS.name)
     async def autoscalers(self, request: StepRequest) -> Applied:
@@ -59,11 +62,14 @@ class ApplyShared:
             await self.cluster.apply(count.manifest, manager=count.manager, force=count.force)
         return Applied(objects=applied.objects + len(counts), notes=[*applied.notes, *(c.why for c in counts)])
 
-    async def _apply(self, request: StepRequest, manifests: Sequence[Manifest]) -> Applied:
+    async def _apply(self, request: StepRequest, *phases: Sequence[Manifest]) -> Applied:
+        """Apply the objects of each phase together, one phase after the other."""
         attempt = request.attempt
         owner = Owner(attempt.namespace, attempt.service, attempt.uid)
-        await asyncio.gather(*(apply_ours(self.cluster, manifest, owner) for manifest in manifests))
-        return Applied(objects=len(manifests), notes=[title(manifest) for manifest in manifests])
+        for manifests in phases:
+            await asyncio.gather(*(apply_ours(self.cluster, manifest, owner) for manifest in manifests))
+        notes = [title(manifest) for manifests in phases for manifest in manifests]
+        return Applied(objects=len(notes), notes=notes)
 
 
 async def apply_ours(cluster: Cluster, manifest: Manifest, owner: Owner) -> Manifest:

@@ -170,6 +170,20 @@ async def test_a_worker_without_the_key_says_so_and_another_one_carries_on(run: 
         assert await run.result(old)
 
 
+async def test_a_worker_with_other_keys_names_the_one_it_lacks_in_its_log(
+    run: Encrypted, old: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In the history that sentence is encrypted, like every failure."""
+    other = _written(tmp_path / "other", f"other: {_key()}")
+    async with run.worker(other):
+        await run.change(old)
+        failed = await run.until_event(EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED)
+    assert "key old" not in str(failed)
+    assert f"a payload is encrypted with key old, which {other} lacks: add it there" in caplog.text
+    async with run.worker(old):
+        assert await run.result(old)
+
+
 def _key() -> str:
     return base64.b64encode(os.urandom(32)).decode()
 
