@@ -135,7 +135,8 @@ class ListWatch:
         return self._store.by(keys_of)
 
     async def _round(self) -> None:
-        if self._version is None:
+        listed = self._version is None
+        if listed:
             await self._list()
         started = self._clock()
         failure: OmeflowError = Unavailable(f"watch {self.kind}s: ended at once")
@@ -146,7 +147,9 @@ class ListWatch:
             if isinstance(error, Expired | NotServed):
                 self._version = None
         self.restarts += 1
-        if self._clock() - started < self._timing.brief:
+        # The server answers, and has forgotten where we were: a list helps at once, unless one has just been made.
+        helped_by_a_list = isinstance(failure, Expired) and not listed
+        if self._clock() - started < self._timing.brief and not helped_by_a_list:
             raise failure
         log.debug("watch %ss ended: %s", self.kind, failure)
 

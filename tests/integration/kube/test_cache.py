@@ -180,6 +180,19 @@ async def test_lost_history_is_made_up_for_by_a_list(
         assert proxy.count("list", "/configmaps") == 2
 
 
+async def test_history_that_the_server_forgot_costs_a_list_and_no_pause(
+    proxy: FaultProxy, through: Cluster, namespace: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """After a restart the API server has forgotten where every watch was: a pause would make the outage longer."""
+    path = f"/{namespace}/configmaps"
+    async with watched(through, namespace=namespace) as running:
+        await running.until(lambda: proxy.count("watch", path) == 1)
+        proxy.arm("watch", path, refuse(410, message="too old resource version"))
+        proxy.break_watches()
+        await running.until(lambda: proxy.count("list", path) == 2 and proxy.count("watch", path) == 3)
+    assert "too old resource version" not in caplog.text
+
+
 async def test_a_first_list_that_fails_is_tried_again_and_told(
     proxy: FaultProxy, through: Cluster, cluster: Cluster, namespace: str
 ) -> None:
