@@ -46,7 +46,7 @@ def up(
             nodes=nodes,
         ) as made:
             if made.temporal:
-                progress(f"Temporal UI: {made.temporal.ui}")
+                progress(f"Temporal: {made.temporal.address}, its UI: {made.temporal.ui}")
             if local:
                 progress(f"export KUBECONFIG={made.kubeconfig}")
             settings = Settings(
