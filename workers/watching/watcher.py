@@ -161,6 +161,7 @@ class Watcher:
                 self._queue.add_later(service, seconds=RETRY)
             finally:
                 self._queue.done(service)
+            await asyncio.sleep(0)  # a look that writes nothing never waits, and the Lease is to be renewed meanwhile
 
     async def _look(self, service: Service) -> None:
         if service in self.world.deleted:
