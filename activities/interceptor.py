@@ -33,7 +33,9 @@ class _Step(ActivityInboundInterceptor):
             async with _beating():
                 return await self.next.execute_activity(input)
         except OmeflowError as error:
-            raise as_failure(error) from error
+            # Without the chain of causes and their traces: what is too long for a pending step, Temporal replaces by
+            # "Failure exceeds size limit", and the run would wait for nothing that anybody can name.
+            raise as_failure(error) from None
 
 
 def as_failure(error: OmeflowError) -> ApplicationError:

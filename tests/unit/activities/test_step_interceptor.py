@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 from temporalio import activity
+from temporalio.api.failure.v1 import Failure
+from temporalio.converter import DataConverter
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.testing import ActivityEnvironment
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput
@@ -131,14 +133,34 @@ async def test_a_step_that_has_ended_beats_no_more(environment: ActivityEnvironm
     await asyncio.wait_for(asyncio.gather(*ending, return_exceptions=True), 10)  # a heart that beat on would never end
 
 
-async def test_an_error_of_ours_becomes_a_failure_with_its_cause(environment: ActivityEnvironment) -> None:
+async def test_an_error_of_ours_becomes_a_failure_with_its_name(environment: ActivityEnvironment) -> None:
     async def refuse() -> None:
         raise errors.NotFound(SENTENCE)
 
     with pytest.raises(ApplicationError) as raised:
         await carry_out(environment, refuse)
     assert (raised.value.type, raised.value.non_retryable) == ("NotFound", True)
-    assert isinstance(raised.value.__cause__, errors.NotFound)
+
+
+async def test_a_failure_is_short_enough_to_be_shown_while_its_step_is_tried_again(
+    environment: ActivityEnvironment,
+) -> None:
+    """However deep the library broke: Temporal shows no pending failure that is longer than its limit."""
+
+    async def fail(depth: int) -> None:
+        try:
+            if not depth:
+                raise ConnectionRefusedError(111, "Connect call failed")
+            await fail(depth - 1)
+        except OSError as error:
+            raise errors.Unavailable(SENTENCE) if depth == 20 else OSError(f"broken at {depth}") from error
+
+    with pytest.raises(ApplicationError) as raised:
+        await carry_out(environment, lambda: fail(20))
+    failure = Failure()
+    DataConverter.default.failure_converter.to_failure(raised.value, DataConverter.default.payload_converter, failure)
+    assert failure.message == SENTENCE
+    assert failure.ByteSize() < 2_000
 
 
 @pytest.mark.parametrize("error", [ValueError("a bug of ours"), asyncio.CancelledError()])
