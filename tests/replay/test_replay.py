@@ -4,40 +4,76 @@ A history that fails here says that the change needs `workflow.patched`. Only fo
 the answer to record anew: `pytest tests/integration/workflows --record-histories`.
 """
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 from incompatible_rollout import IncompatibleRollout
-from temporalio.client import WorkflowHistory
-from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.worker import Replayer
-from temporalio.workflow import NondeterminismError
+from typer.testing import CliRunner
 
-from workers.worker import workflow_runner
-from workflows.rollout import InferenceServiceRollout
+from omeflow.api.errors import Invalid
+from omeflow.cli.main import app
+from workers.payloads import data_converter
+from workers.replaying import read_history, replay
 
 HISTORIES = sorted((Path(__file__).parent / "histories").glob("*.json"))
 MACHINE = re.compile(r"stackTrace|/(home|root|work|tmp|usr)/|site-packages")
 
 
-def replayer(workflow: type[InferenceServiceRollout]) -> Replayer:
-    return Replayer(workflows=[workflow], workflow_runner=workflow_runner(), data_converter=pydantic_data_converter)
+def recorded(name: str) -> Path:
+    return next(path for path in HISTORIES if path.stem == name)
 
 
-def read(path: Path) -> WorkflowHistory:
-    return WorkflowHistory.from_json(path.stem, path.read_text())
+def changed(path: Path, directory: Path, *, step: str, to: str) -> Path:
+    """A history whose run took another step."""
+    history = json.loads(path.read_text())
+    for event in history["events"]:
+        scheduled = event.get("activityTaskScheduledEventAttributes")
+        if scheduled and scheduled["activityType"]["name"] == step:
+            scheduled["activityType"]["name"] = to
+    written = directory / "changed.json"
+    written.write_text(json.dumps(history))
+    return written
 
 
 @pytest.mark.parametrize("path", HISTORIES, ids=lambda path: path.stem)
 async def test_a_recorded_run_is_replayed_by_the_present_workflow(path: Path) -> None:
-    await replayer(InferenceServiceRollout).replay_workflow(read(path))
+    replayed = await replay(read_history(path), data_converter(None))
+    assert replayed.difference == ""
 
 
 async def test_a_workflow_with_another_step_is_noticed() -> None:
-    recorded = next(path for path in HISTORIES if path.stem == "creation")
-    with pytest.raises(NondeterminismError):
-        await replayer(IncompatibleRollout).replay_workflow(read(recorded))
+    history = read_history(recorded("creation"))
+    replayed = await replay(history, data_converter(None), workflow=IncompatibleRollout)
+    assert replayed.difference.startswith("event 6 (ActivityTaskScheduled select-strategy): ")
+    assert "'apply-rbac'" in replayed.difference
+
+
+def test_the_command_names_the_first_event_that_differs(tmp_path: Path) -> None:
+    path = changed(recorded("creation"), tmp_path, step="apply-exposure", to="apply-services")
+    result = CliRunner().invoke(app, ["replay", "--offline", str(path)])
+    assert result.exit_code == 1
+    assert re.match(r"changed: differs: event \d+ \(ActivityTaskScheduled apply-services\): ", result.stdout)
+
+
+def test_the_command_replays_a_directory(tmp_path: Path) -> None:
+    for name in ("creation", "reset-to-failed-step-2"):
+        (tmp_path / f"{name}.json").write_text(recorded(name).read_text())
+    result = CliRunner().invoke(app, ["replay", "--all", str(tmp_path), "--output", "json"])
+    assert result.exit_code == 0
+    assert [(each["history"], each["difference"]) for each in json.loads(result.stdout)] == [
+        ("creation", None),
+        ("reset-to-failed-step-2", None),
+    ]
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"events": []}', '{"events": [{"eventId": "2"}]}', "no JSON"])
+def test_a_file_that_is_no_history_is_refused_in_a_sentence(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "else.json"
+    path.write_text(content)
+    with pytest.raises(Invalid, match="is not a history of a workflow run"):
+        read_history(path)
 
 
 def test_histories_do_not_tell_of_the_machine_that_recorded_them() -> None:
