@@ -64,7 +64,7 @@ system: setup binaries ## Test against real servers: integration, end to end, ch
 	$(BIN)/pytest tests $(FIRST:%=--ignore=%) -ra --durations=10 $(ARGS)
 
 chaos: setup binaries ## Run the main job 500 times with faults at random points (RUNS=... ARGS=...)
-	@echo "== $(RUNS) runs with faults, about 10 s each; then servers that are gone for two minutes"
+	@echo "== $(RUNS) runs with faults, about 15 s each; then servers that are gone for two minutes"
 	OMEFLOW_CHAOS_RUNS=$(RUNS) OMEFLOW_CHAOS_OUTAGE=120 $(BIN)/pytest tests/chaos -s $(ARGS)
 
 lock: ## Resolve the dependencies anew

@@ -12,7 +12,7 @@ from random import Random
 
 from aiohttp import web
 from chaos_stand import WATCHER, WORKER, Stand
-from faults import EXPIRED, Fault, FaultProxy, acted, events, refuse, reset, silence, slowly
+from faults import EXPIRED, Fault, acted, events, refuse, reset, silence, slowly
 
 NAMESPACE = re.compile(r"/namespaces/([^/]+)/")
 PATIENT = 1.5
@@ -107,7 +107,3 @@ class Climate:
             return weather.choose(who, verb, incoming) if weather else None
 
         return choose
-
-
-def calm(proxy: FaultProxy) -> None:
-    proxy.choose = lambda verb, incoming: None
