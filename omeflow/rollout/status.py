@@ -54,9 +54,10 @@ def service_status(facts: Facts, *, before: Json, now: str) -> Json:
     status: Json = {
         "observedGeneration": facts.generation if last.spec.fingerprint == facts.fingerprint else last.spec.generation,
         "conditions": [_dated(c, former.get(c["type"]), now) for c in sorted(conditions, key=lambda c: str(c["type"]))],
-        "components": {role: _component(facts, state) for role, state in facts.roles.items()},
         "modelStatus": _model_status(facts, last),
     }
+    if facts.roles:  # the API server refuses an empty map where there was a filled one
+        status["components"] = {role: _component(facts, state) for role, state in facts.roles.items()}
     entry = next((facts.urls[role] for role in (ROUTER, DECODER, ENGINE) if role in facts.urls), None)
     if entry and facts.roles:
         status |= {"url": entry, "address": {"url": entry}}

@@ -1,8 +1,10 @@
 """The watcher: sees what changes, decides from its caches what that means, and tells the runs (design section 3).
 
-world    the caches, and which services an object concerns
-queue    services to look at, coalesced
-signals  what is told to Temporal
-status   what is written into InferenceServices
-watcher  one look at one service, and the processes around it
+world     the caches, and which services an object concerns
+queue     services to look at, coalesced
+looking   one look at one service
+signals   what is told to Temporal
+statuses  what is written into InferenceServices
+lease     which of several watchers acts
+watcher   the process around them
 """

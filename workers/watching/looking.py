@@ -1,0 +1,218 @@
+"""One look at one service: start or signal its run, tell how its roles stand, write its status.
+
+A look is idempotent and starts from what the caches say, so a restart, a second watcher or a lost event cost a look and
+nothing else.
+"""
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+from typing import Any
+
+from omeflow.api.names import ROLES
+from omeflow.api.rollouts import InferenceRollout, Phase
+from omeflow.api.steps import Change, RoleNumbers
+from omeflow.components.inputs import fingerprint, own_values
+from omeflow.kube.client import Cluster
+from omeflow.rollout.admission import Admission
+from omeflow.rollout.roles import RoleState
+from omeflow.rollout.status import Facts
+from omeflow.rollout.trigger import Trigger, decide
+from strategies.contract import Owner
+from strategies.drift import drift
+from strategies.recorded import serving_after
+from workers.watching.queue import Queue, Service
+from workers.watching.signals import Signals
+from workers.watching.statuses import Written, write_status
+from workers.watching.world import World
+
+log = logging.getLogger("omeflow.watcher")
+
+PACE = 0.5
+"""Seconds between two signals about roles that move and are not done; a role that is done is told at once."""
+DRIFT = 2.0
+"""Seconds that drift must last: caches of different kinds do not show the same moment."""
+REPAIRS = 60.0
+"""Seconds between two repairs of one service: whoever keeps changing our fields is not to be outpaced."""
+AGAIN = 600.0
+"""Seconds after which an open attempt is looked at again: its run may have been lost."""
+
+
+@dataclass(slots=True)
+class _Memory:
+    """What has been told about one service, so that it is not told twice."""
+
+    fingerprint: str = ""
+    own: str = ""
+    """What of it the service itself says; `recorded`: when the last attempt was made from it."""
+    recorded: str = ""
+    triggered: bool = False
+    relisted_at: float = float("-inf")
+    roles: tuple[RoleNumbers, ...] = ()
+    told_at: float = 0.0
+    drift_since: float | None = None
+    repaired_at: float = float("-inf")
+    written: Written = field(default_factory=Written)
+
+
+class Looker:
+    """Looks at services, and remembers what it has told, so that it is not told twice.
+
+    Args:
+        world: the caches.
+        queue: where a service goes that is to be looked at again.
+        limit: runs that a dependency caused and that may be open at a time.
+    """
+
+    def __init__(self, cluster: Cluster, world: World, queue: Queue, signals: Signals, *, limit: int) -> None:
+        self._cluster = cluster
+        self._world = world
+        self._queue = queue
+        self._signals = signals
+        self._memory: dict[Service, _Memory] = {}
+        self._admission = Admission[Service](limit=limit)
+        for service in world.carried_out("dependency"):
+            self._admission.opened(service)
+
+    async def look(self, service: Service) -> None:
+        """Compare what the caches say of a service with what has been told and written, and do what is missing.
+
+        Raises:
+            OmeflowError, RPCError: the API server or Temporal did not take it; to be looked at again.
+        """
+        if service in self._world.deleted:
+            await self._signals.gone(service, self._world.deleted[service])
+            self._world.deleted.pop(service, None)
+            self._memory.pop(service, None)
+        manifest = self._world.service(service)
+        if manifest is None or "deletionTimestamp" in manifest["metadata"]:
+            self._leave(service)
+            return
+        memory = self._memory.setdefault(service, _Memory())
+        inputs = self._world.inputs(manifest)
+        seen = fingerprint(inputs)
+        attempts = self._world.attempts(manifest)
+        strategy = self._world.strategy(manifest)
+        roles = strategy.role_states(service.name, self._world.live(service, strategy))
+        if memory.fingerprint != seen:
+            memory.fingerprint, memory.own, memory.triggered = seen, own_values(inputs), False
+        await self._trigger(service, manifest, memory, attempts)
+        if attempts and not attempts[-1].status.phase.closed:
+            await self._tell_roles(service, memory, roles)
+            self._queue.add_later(service, seconds=AGAIN)
+        facts = Facts(
+            generation=manifest["metadata"]["generation"],
+            fingerprint=seen,
+            records=attempts,
+            roles=roles,
+            expected=[role for role in ROLES if manifest["spec"].get(role) is not None],
+            urls={role: f"http://{service.name}-{role}.{service.namespace}.svc.cluster.local" for role in roles},
+        )
+        if rest := await write_status(self._cluster, service, manifest, facts, memory.written):
+            self._queue.add_later(service, seconds=rest)
+
+    async def _trigger(
+        self,
+        service: Service,
+        manifest: dict[str, Any],
+        memory: _Memory,
+        attempts: list[InferenceRollout],
+    ) -> None:
+        if attempts and attempts[-1].spec.fingerprint == memory.fingerprint:
+            memory.recorded = memory.own
+        metadata = manifest["metadata"]
+        clock = asyncio.get_running_loop().time()
+        relisted = clock - memory.relisted_at >= AGAIN
+        if relisted:
+            memory.relisted_at, memory.triggered = clock, False
+        trigger = decide(
+            fingerprint=memory.fingerprint,
+            generation=metadata["generation"],
+            records=attempts,
+            edited=bool(memory.recorded) and memory.own != memory.recorded,
+            lost_fields=self._drift(service, manifest, attempts),
+            relisted=relisted,
+        )
+        if trigger is None:
+            memory.drift_since = None
+        due = trigger is not None and self._is_due(service, memory, trigger)
+        admitted = self._is_admitted(service, trigger, attempts, due=due)
+        if trigger is None or not due or not admitted:
+            return
+        change = Change(
+            namespace=service.namespace,
+            name=service.name,
+            uid=metadata["uid"],
+            generation=metadata["generation"],
+            fingerprint=memory.fingerprint,
+            cause=trigger.cause,
+            detail=trigger.detail,
+        )
+        await self._signals.changed(service, change)
+        memory.triggered = True
+
+    def _is_due(self, service: Service, memory: _Memory, trigger: Trigger) -> bool:
+        """Whether to tell it now: a change once, a repair at a pace."""
+        if trigger.cause != "repair":
+            return not memory.triggered
+        clock = asyncio.get_running_loop().time()
+        if memory.drift_since is None:
+            memory.drift_since = clock
+        if (rest := max(memory.drift_since + DRIFT, memory.repaired_at + REPAIRS) - clock) > 0:
+            self._queue.add_later(service, seconds=rest)
+            return False
+        memory.drift_since, memory.repaired_at = None, clock
+        return True
+
+    def _is_admitted(
+        self, service: Service, trigger: Trigger | None, attempts: list[InferenceRollout], *, due: bool
+    ) -> bool:
+        """Whether it may be told now. What a dependency caused takes its turn, if it opens a run."""
+        unfinished = [record for record in attempts if not record.status.phase.closed]
+        if any(record.spec.cause == "dependency" for record in unfinished):
+            self._admission.opened(service)
+            return True
+        if trigger is None or trigger.cause != "dependency" or unfinished:
+            self._leave(service)
+            return True
+        if not due or self._admission.admit(service, now=asyncio.get_running_loop().time()):
+            return True
+        log.info("%s/%s: waits until a rollout that a dependency caused has ended", service.namespace, service.name)
+        self._queue.add_later(service, seconds=AGAIN)
+        return False
+
+    def _leave(self, service: Service) -> None:
+        """It needs no place among the runs that a dependency caused, or needs it no more."""
+        if self._admission.left(service):
+            for each in self._admission.next(now=asyncio.get_running_loop().time()):
+                self._queue.add(each)
+
+    def _drift(self, service: Service, manifest: dict[str, Any], attempts: list[InferenceRollout]) -> list[str]:
+        """What somebody else did to the objects of an attempt that has converged."""
+        last = attempts[-1] if attempts else None
+        if last is None or last.status.phase is not Phase.SUCCEEDED or not last.spec.objects:
+            return []
+        strategy = self._world.strategy(manifest)
+        live = self._world.live(service, strategy)
+        wanted = serving_after(attempts)
+        return drift(
+            owner=Owner(service.namespace, service.name, manifest["metadata"]["uid"]),
+            strategy=strategy,
+            desired=wanted.desired,
+            roles=wanted.roles,
+            live=live,
+            shared=self._world.shared(service),
+        )
+
+    async def _tell_roles(self, service: Service, memory: _Memory, states: dict[str, RoleState]) -> None:
+        """Tell the run how its roles stand, when that has changed: progress at a pace, ends and stalls at once."""
+        roles = tuple(state.numbers(state.attempt) for state in states.values())
+        if roles == memory.roles:
+            return
+        clock = asyncio.get_running_loop().time()
+        edges = {n.role for n in roles if n.done or n.stuck} - {n.role for n in memory.roles if n.done or n.stuck}
+        if not edges and (rest := memory.told_at + PACE - clock) > 0:
+            self._queue.add_later(service, seconds=rest)
+            return
+        await self._signals.roles_moved(service, roles)
+        memory.roles, memory.told_at = roles, clock
