@@ -1,6 +1,6 @@
 """A server is gone for a while: the API server, Temporal, the watcher. What waits says for what, and goes on by itself.
 
-OMEFLOW_CHAOS_OUTAGE: seconds that the API server is gone (20).
+OMEFLOW_CHAOS_OUTAGE: seconds that the API server is gone (10).
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from temporalio.service import RPCError
 from omeflow.api.kinds import INFERENCE_SERVICE
 from omeflow.local.readiness import until
 
-OUTAGE = float(os.environ.get("OMEFLOW_CHAOS_OUTAGE") or 20)
+OUTAGE = float(os.environ.get("OMEFLOW_CHAOS_OUTAGE") or 10)
 RECOVERY = 20.0
 """Seconds after which everything goes on, once the server is back."""
 NEW = "registry.example/sglang:0.5.0"

@@ -1,6 +1,6 @@
 """The main job, randomised, in bad weather: it ends as wanted, and nothing happened on the way that must not.
 
-- OMEFLOW_CHAOS_RUNS: how many runs (10); OMEFLOW_CHAOS_TOGETHER: how many at a time (5).
+- OMEFLOW_CHAOS_RUNS: how many runs (6); OMEFLOW_CHAOS_TOGETHER: how many at a time (3).
 - OMEFLOW_CHAOS_SEED: seed of the first run. A failure names its seed: give it here, and it is run alone.
 """
 
@@ -20,8 +20,8 @@ from chaos_weather import Climate, Weather
 from omeflow.api import kinds
 
 SEED = os.environ.get("OMEFLOW_CHAOS_SEED")
-RUNS = int(os.environ.get("OMEFLOW_CHAOS_RUNS") or (1 if SEED else 10))
-TOGETHER = int(os.environ.get("OMEFLOW_CHAOS_TOGETHER") or 5)
+RUNS = int(os.environ.get("OMEFLOW_CHAOS_RUNS") or (1 if SEED else 6))
+TOGETHER = int(os.environ.get("OMEFLOW_CHAOS_TOGETHER") or 3)
 GUSTS = (6.0, 20.0)
 """Seconds between two faults that meet every watch."""
 LULL = (2.0, 6.0)

@@ -96,6 +96,20 @@ async def forbid(platform: Platform) -> None:
     for kind, manifest in ((POLICY, policy), (BINDING, binding)):
         asked = Request(method="POST", path=kind.path(), verb="create", subject=name, body=manifest)
         await platform.cluster._send(asked)  # kinds of which omeflow knows nothing
+    await platform.eventually(
+        lambda: refusal(platform), lambda said: "not this router" in said, what="the policy to be enforced"
+    )
+
+
+async def allow(platform: Platform) -> None:
+    name = f"forbid-{platform.namespace}"
+    await platform.cluster.delete(BINDING, name)
+    await platform.cluster.delete(POLICY, name)
+    await platform.eventually(lambda: refusal(platform), lambda said: not said, what="the policy to be gone")
+
+
+async def refusal(platform: Platform) -> str:
+    """What the API server says to the router's new image; it takes up policies, and drops them, after a while."""
     group = await platform.group(NAME)
     probe = {
         "apiVersion": group["apiVersion"],
@@ -105,21 +119,11 @@ async def forbid(platform: Platform) -> None:
     }
     router = next(role for role in probe["spec"]["roles"] if role["name"] == "router")
     router["standalonePattern"]["template"]["spec"]["containers"][0]["image"] = NEW_ROUTER
-
-    async def refused() -> str:
-        try:
-            await platform.cluster.apply(probe, manager="probe", force=True, dry_run=True)
-        except Forbidden as error:
-            return str(error)
-        return ""
-
-    await platform.eventually(refused, lambda said: "not this router" in said, what="the policy to be enforced")
-
-
-async def allow(platform: Platform) -> None:
-    name = f"forbid-{platform.namespace}"
-    await platform.cluster.delete(BINDING, name)
-    await platform.cluster.delete(POLICY, name)
+    try:
+        await platform.cluster.apply(probe, manager="probe", force=True, dry_run=True)
+    except Forbidden as error:
+        return str(error)
+    return ""
 
 
 async def occupy(platform: Platform) -> None:
