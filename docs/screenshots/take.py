@@ -62,7 +62,7 @@ async def main() -> None:
         sys.exit("error: there is no chromium in PATH: apt install chromium, or name one in $CHROMIUM")
     with tempfile.TemporaryDirectory(prefix="omeflow-screenshots-") as directory:
         async with (
-            ground(local=True, directory=Path(directory), models=["llama-3-8b"]) as made,
+            ground(local=True, directory=Path(directory)) as made,
             _browser(chromium) as browser,
             _running(made) as (cluster, journal),
         ):
