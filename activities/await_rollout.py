@@ -65,8 +65,8 @@ class AwaitRollout:
             self.cluster,
             record,
             reason="RolloutBlocked",
-            message=f"attempt {record.spec.number} is blocked in stage {request.stage.name}: {waits_for}; edit the"
-            " service to go on, or wait: the rollout continues when the stage converges",
+            message=f"attempt {record.spec.number} is blocked in stage {request.stage.name}: {waits_for}; it goes on"
+            f" when the stage converges, `omeflow replay {record.spec.service}` tries again, an edit plans anew",
             warning=True,
         )
 

@@ -83,7 +83,10 @@ def _waiting(rollout: Rollout, roles: Mapping[str, RoleNumbers]) -> list[str]:
     reasons = [f"{role}: {roles[role].waits_for}" for role in stage.roles if role in roles and roles[role].waits_for]
     until = moment(rollout.deadline)
     if rollout.blocked:
-        end = f"**blocked**: the deadline {until} has passed. It goes on when the stage converges; an edit plans anew"
+        end = (
+            f"**blocked**: the deadline {until} has passed. It goes on when the stage converges; `omeflow replay` tries"
+            " again, an edit plans anew"
+        )
     else:
         end = f"until {until}"
     return [f"**Waits for {await_line(stage)}**, {end}", *(f"- {reason}" for reason in reasons), ""]
