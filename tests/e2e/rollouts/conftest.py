@@ -34,14 +34,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The judgement on the roles comes last here, and knows whether all others were asked for."""
+    """First the tests that start worker and watcher themselves: those of `running` serve every namespace to the end.
+
+    The judgement on the roles comes last, and knows whether all others were asked for.
+    """
     ours = [index for index, item in enumerate(items) if item.path.parent == HERE]
-    ordered = sorted((items[index] for index in ours), key=lambda item: item.name == JUDGE)
+    ordered = sorted((items[index] for index in ours), key=_turn)
     for index, item in zip(ours, ordered, strict=True):
         items[index] = item
     chosen = config.option.keyword or config.option.markexpr or any("::" in argument for argument in config.args)
     files = {item.path for item in ordered}
     config.stash[PARTIAL] = bool(chosen) or files != set(HERE.glob("test_*.py"))
+
+
+def _turn(item: pytest.Item) -> tuple[bool, bool]:
+    return item.name == JUDGE, "running" in getattr(item, "fixturenames", ())
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
