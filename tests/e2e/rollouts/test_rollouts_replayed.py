@@ -183,15 +183,8 @@ WAYS = {
 }
 
 
-@pytest.mark.parametrize(
-    ("cause", "way"),
-    [
-        *((cause, "by command") for cause in OBSTACLES),
-        ("a missing runtime", "by a reset to the first task"),
-        ("a forbidden verb", "by a reset to the failed step"),
-        ("a foreign object", "by a reset to the failed step"),
-    ],
-)
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("cause", OBSTACLES)
 async def test_what_failed_converges_once_its_cause_is_gone(
     undisturbed: Platform, settings: Settings, cause: str, way: str
 ) -> None:

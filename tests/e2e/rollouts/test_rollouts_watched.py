@@ -168,13 +168,15 @@ async def test_a_deletion_while_nobody_watches_ends_the_run(served: Platform, al
         await served.edit("routed", image("registry.example/sglang:does-not-exist", "engine"))
         await journal.until(lambda: journal.last("attempt", "engine") == "2", what="the engine's turn", seconds=60)
     await served.cluster.delete(INFERENCE_SERVICE, "routed", served.namespace)
-    await served.eventually(served.remains, lambda left: not left, what="everything gone")
+    # Right away: half a minute after its last look the run would look, and end, by itself.
+    assert await served.run_status("routed") is WorkflowExecutionStatus.RUNNING
     async with _until_left(run_watcher(alone)):
         await served.eventually(
             lambda: served.run_status("routed"),
             lambda status: status is not WorkflowExecutionStatus.RUNNING,
             what="the run's end",
         )
+        await served.eventually(served.remains, lambda left: not left, what="everything gone")
 
 
 async def test_a_bad_edit_of_a_dependency_stops_after_a_few_services_and_holds_no_users_edit(
