@@ -6,7 +6,7 @@ resourceVersion, a generation or a status never counts: only what the pipeline r
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import orjson
@@ -51,6 +51,9 @@ class Inputs:
 
     Attributes:
         model, runtime: what the references resolve to; None if nothing of that name exists, or none is named.
+        weight: the FineTunedWeight that the service names (ome.md 8.3).
+        accelerators: the AcceleratorClass chosen for each role that has one (ome.md 5.1).
+        configuration: the parts of OME's configuration that decide the outcome, by data key (ome.md 1.6).
         missing: what was looked up and not found, as `str(Reference)` writes it.
         not_served: kinds that the cluster does not serve, sorted.
     """
@@ -58,6 +61,9 @@ class Inputs:
     service: ServiceValues
     model: ObjectValues | None = None
     runtime: ObjectValues | None = None
+    weight: ObjectValues | None = None
+    accelerators: dict[str, ObjectValues] = field(default_factory=dict)
+    configuration: dict[str, Json] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
     not_served: tuple[str, ...] = ()
 
@@ -68,10 +74,13 @@ class Inputs:
     @classmethod
     def from_json(cls, data: bytes | str) -> "Inputs":
         values = orjson.loads(data)
+        found = {part: ObjectValues(**values[part]) for part in ("model", "runtime", "weight") if values.get(part)}
+        accelerators = values.get("accelerators") or {}
         return cls(
+            **found,
             service=ServiceValues(**values["service"]),
-            model=ObjectValues(**values["model"]) if values["model"] else None,
-            runtime=ObjectValues(**values["runtime"]) if values["runtime"] else None,
+            accelerators={role: ObjectValues(**chosen) for role, chosen in accelerators.items()},
+            configuration=values.get("configuration") or {},
             missing=tuple(values["missing"]),
             not_served=tuple(values["not_served"]),
         )
@@ -112,7 +121,7 @@ def fingerprint(inputs: Inputs) -> str:
 
 def own_values(inputs: Inputs) -> str:
     """Identifies those of the values read that the service itself says: they differ only if its user edited it."""
-    return fingerprint(replace(inputs, model=None, runtime=None, missing=(), not_served=()))
+    return fingerprint(Inputs(inputs.service))
 
 
 def _first(
