@@ -99,7 +99,8 @@ def resolve_inputs(
     missing: list[str] = []
     model = _first(model_references(service), found, missing, MODEL_ANNOTATIONS)
     runtime = _first(runtime_references(service), found, missing, ())
-    return Inputs(_service_values(service), model, runtime, tuple(missing), tuple(sorted(set(not_served))))
+    lacking = tuple(sorted(set(not_served)))
+    return Inputs(_service_values(service), model, runtime, missing=tuple(missing), not_served=lacking)
 
 
 def fingerprint(inputs: Inputs) -> str:
