@@ -66,7 +66,17 @@ def _build(inputs: Inputs) -> Components:
         f"runtime {runtime.name} is {runtime}, named by the service",
         *(f"{role} runs as {decision.mode}: {decision.reason}" for role, decision in decisions.items()),
     ]
-    return Components(service.name, service.namespace, model.name, runtime.name, configs, choices)
+    return Components(
+        service=service.name,
+        namespace=service.namespace,
+        model=model.name,
+        runtime=runtime.name,
+        configs=configs,
+        choices=choices,
+        labels=service.labels,
+        annotations=service.annotations,
+        configuration=inputs.configuration,
+    )
 
 
 def _config(resolved: _Resolved, role: str, component: Json, mode: DeploymentMode) -> ComponentConfig:
@@ -92,7 +102,7 @@ def _config(resolved: _Resolved, role: str, component: Json, mode: DeploymentMod
         pod_spec=pods.with_pod_defaults(pod, probe=not several),
         worker_pod_spec=pods.with_pod_defaults(worker_pod, probe=False) if worker_pod else None,
         worker_size=_worker_size(component) if several else 0,
-        extension=_extension(role, component, mode),
+        extension=_extension(role, component, mode, keda=service.spec.get("kedaConfig") or None),
     )
 
 
@@ -141,7 +151,7 @@ def _worker_size(component: Json) -> int:
     return size
 
 
-def _extension(role: str, component: Json, mode: DeploymentMode) -> Extension:
+def _extension(role: str, component: Json, mode: DeploymentMode, *, keda: Json | None) -> Extension:
     """The component's scaling and disruption wishes. A Deployment keeps at least one pod: nothing would wake it up."""
     if "minAvailable" in component and "maxUnavailable" in component:
         raise Invalid(f"spec.{role} has minAvailable and maxUnavailable, of which one is allowed: remove one")
@@ -151,6 +161,10 @@ def _extension(role: str, component: Json, mode: DeploymentMode) -> Extension:
         max_replicas=component.get("maxReplicas"),
         scale_target=component.get("scaleTarget"),
         scale_metric=component.get("scaleMetric"),
+        container_concurrency=component.get("containerConcurrency"),
+        timeout_seconds=component.get("timeoutSeconds"),
+        canary_traffic_percent=component.get("canaryTrafficPercent"),
+        keda=keda,
         min_available=component.get("minAvailable"),
         max_unavailable=component.get("maxUnavailable"),
         deployment_strategy=component.get("deploymentStrategy"),
