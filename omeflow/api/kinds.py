@@ -53,6 +53,12 @@ SCALING_ADAPTER = Kind(*RBG, "RoleBasedGroupScalingAdapter", "rolebasedgroupscal
 ROLE_INSTANCE_SET = Kind(*RBG, "RoleInstanceSet", "roleinstancesets")
 ROLE_INSTANCE = Kind(*RBG, "RoleInstance", "roleinstances")
 
+LEADER_WORKER_SET = Kind("leaderworkerset.x-k8s.io", "v1", "LeaderWorkerSet", "leaderworkersets")
+RAY_CLUSTER = Kind("ray.io", "v1", "RayCluster", "rayclusters")
+KNATIVE_SERVICE = Kind("serving.knative.dev", "v1", "Service", "services")
+SCALED_OBJECT = Kind("keda.sh", "v1alpha1", "ScaledObject", "scaledobjects")
+SIDECAR = Kind("networking.istio.io", "v1beta1", "Sidecar", "sidecars")
+
 NAMESPACE = Kind("", "v1", "Namespace", "namespaces", namespaced=False)
 NODE = Kind("", "v1", "Node", "nodes", namespaced=False)
 POD = Kind("", "v1", "Pod", "pods")
@@ -65,6 +71,7 @@ DEPLOYMENT = Kind("apps", "v1", "Deployment", "deployments")
 ROLE = Kind("rbac.authorization.k8s.io", "v1", "Role", "roles")
 ROLE_BINDING = Kind("rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings")
 HORIZONTAL_POD_AUTOSCALER = Kind("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers")
+POD_DISRUPTION_BUDGET = Kind("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets")
 LEASE = Kind("coordination.k8s.io", "v1", "Lease", "leases")
 CUSTOM_RESOURCE_DEFINITION = Kind(
     "apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions", namespaced=False
