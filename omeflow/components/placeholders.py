@@ -1,9 +1,9 @@
 """Template variables in a container: `{{ .Name }}` and its like, filled in from the service's metadata (ome.md 6.4).
 
-OME runs the container through Go's html/template. Of that language, this module has what refers to the service: fields,
-`index`, raw strings, comments and trim marks; values are HTML-escaped as there. Braces that do not refer to the service
-stay as they are, so that a chat template can be an argument (ome.md 16.69). What refers to the service in a way that is
-not understood here is refused rather than passed on.
+OME runs the container through Go's html/template. Of that language, omeflow has what `templates` reads; values are
+HTML-escaped as there. Braces that do not refer to the service stay as they are, so that a chat template can be an
+argument (ome.md 16.69). What refers to the service in a way that is not understood here is refused rather than passed
+on.
 """
 
 import re
@@ -12,13 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from omeflow.api.errors import Invalid
+from omeflow.components.templates import ACTION, RAW_STRING, Values, evaluate
 from omeflow.components.types import Json
 
-_ACTION = re.compile(r"(?: *\{\{-\s|\{\{)(?P<body>(?:`[^`]*`|(?!\}\})[^`])*?)(?:\s-\}\} *|\}\})")
-_COMMENT = re.compile(r"/\*.*\*/", re.DOTALL)
-_RAW_STRING = re.compile(r"`([^`]*)`")
-_ENTRY = re.compile(r"\.(Labels|Annotations)\.([A-Za-z_]\w*)")
-_INDEX = re.compile(r"index\s+\.(Labels|Annotations)\s+(?:`([^`]*)`|\"([^\"\\]*)\")")
 _REFERENCE = re.compile(
     r"(?<![\w)\]`\"'])\.(?:(?:Get|Set)?(?:Name|Namespace|UID|GenerateName|Labels|Annotations|ResourceVersion|Generation"
     r"|CreationTimestamp|DeletionTimestamp|DeletionGracePeriodSeconds|OwnerReferences|Finalizers|ManagedFields|SelfLink)"
@@ -47,6 +43,16 @@ class Variables:
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
 
+    @property
+    def values(self) -> Values:
+        return {
+            "Name": self.name,
+            "Namespace": self.namespace,
+            "UID": self.uid,
+            "Labels": self.labels,
+            "Annotations": self.annotations,
+        }
+
 
 def expand(container: Json, *, variables: Variables) -> Json:
     """Fill in the template variables in every text of a container.
@@ -69,11 +75,13 @@ def _expand(value: Any, variables: Variables, *, container: str) -> Any:
 
 
 def _expand_text(text: str, variables: Variables, *, container: str) -> str:
+    values = variables.values
+
     def fill(action: re.Match[str]) -> str:
-        filled = _evaluate(action["body"].strip(), variables)
+        filled = evaluate(action["body"].strip(), values)
         if filled is not None:
-            return filled
-        if _REFERENCE.search(_RAW_STRING.sub("``", action["body"])):
+            return filled.translate(_ESCAPES)
+        if _REFERENCE.search(RAW_STRING.sub("``", action["body"])):
             raise Invalid(
                 f'container "{container}" has the text {text!r}, in which {action[0].strip()!r} is no template '
                 "variable: use {{ .Name }}, {{ .Namespace }}, {{ .UID }}, {{ index .Labels `key` }} or "
@@ -81,24 +89,4 @@ def _expand_text(text: str, variables: Variables, *, container: str) -> str:
             )
         return action[0]
 
-    return _ACTION.sub(fill, text)
-
-
-def _evaluate(expression: str, variables: Variables) -> str | None:
-    """The escaped text of an action, or None if it is none of those understood here."""
-    if _COMMENT.fullmatch(expression):
-        return ""
-    if raw := _RAW_STRING.fullmatch(expression):
-        return raw[1].translate(_ESCAPES)
-    if entry := _ENTRY.fullmatch(expression) or _INDEX.fullmatch(expression):
-        which, *keys = entry.groups()
-        entries = variables.labels if which == "Labels" else variables.annotations
-        return entries.get(next(key for key in keys if key is not None), "").translate(_ESCAPES)
-    match expression:
-        case ".Name":
-            return variables.name.translate(_ESCAPES)
-        case ".Namespace":
-            return variables.namespace.translate(_ESCAPES)
-        case ".UID":
-            return variables.uid.translate(_ESCAPES)
-    return None
+    return ACTION.sub(fill, text)
