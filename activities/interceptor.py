@@ -1,5 +1,7 @@
 """What every step does around its work: heartbeat, so that a killed worker costs seconds, and name the error's kind.
 
+Its name goes into the User-Agent of its requests, so that the API server's audit log tells which step asked for what.
+
 The kind decides the retry (design rule 9): terminal errors end the step, a conflict is tried again at once, a throttled
 request when the server said so, whatever waits for somebody else slowly.
 """
@@ -15,6 +17,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
 from omeflow.api.errors import Conflict, OmeflowError, Retryable, Terminal, Waiting
+from omeflow.kube.connection import purpose
 
 BEAT = 1.5
 """Seconds between heartbeats; the time-out is 5 s."""
@@ -29,6 +32,7 @@ class StepInterceptor(Interceptor):
 
 class _Step(ActivityInboundInterceptor):
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:
+        purpose.set(activity.info().activity_type)
         try:
             async with _beating():
                 return await self.next.execute_activity(input)

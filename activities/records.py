@@ -19,6 +19,8 @@ from strategies.contract import Desired
 
 KEPT = 10
 _REMEMBERED = 512
+_LISTS = 64
+"""Attempts whose former ones are kept from the step that opens them to the step that plans them."""
 
 
 class Records:
@@ -27,6 +29,7 @@ class Records:
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
         self._known: OrderedDict[str, InferenceRollout] = OrderedDict()
+        self._former: OrderedDict[str, list[InferenceRollout]] = OrderedDict()
 
     async def of(self, namespace: str, service: str) -> list[InferenceRollout]:
         """All records of services of that name, of any UID, oldest first.
@@ -40,6 +43,11 @@ class Records:
             raise NotServed(f"{error}; run `omeflow install-crds` once per cluster") from error
         records = [InferenceRollout.model_validate(item) for item in found]
         return sorted(records, key=lambda record: record.spec.number)
+
+    async def before(self, record: InferenceRollout) -> list[InferenceRollout]:
+        """Records of services of that name that were there when this one was opened, oldest first."""
+        former = self._former.pop(self._address(record.attempt), None)
+        return await self.of(record.metadata["namespace"], record.spec.service) if former is None else former
 
     async def open(
         self,
@@ -78,7 +86,11 @@ class Records:
             made = await self._cluster.create(record.manifest(), manager=RECORD_MANAGER)
         except Conflict as error:
             raise Conflict(f"attempt {spec.number} of {change.name} was taken meanwhile: {error}") from error
-        return self._remember(InferenceRollout.model_validate(made))
+        opened = self._remember(InferenceRollout.model_validate(made))
+        self._former[self._address(opened.attempt)] = list(known)
+        if len(self._former) > _LISTS:
+            self._former.popitem(last=False)
+        return opened
 
     async def get(self, attempt: Attempt, *, planned: bool = True) -> InferenceRollout:
         """The record of an attempt; with objects and plan, if it has been planned.

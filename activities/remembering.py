@@ -14,7 +14,7 @@ async def read_history(records: Records, record: InferenceRollout, *, only: set[
     """The planned attempts of the record's service before it; only those numbers if given, which spares a list."""
     spec, namespace = record.spec, record.metadata["namespace"]
     if only is None:
-        known = await records.of(namespace, spec.service)
+        known = await records.before(record)
     else:
         wanted = [
             Attempt(namespace=namespace, service=spec.service, uid=spec.service_uid, number=number)

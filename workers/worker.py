@@ -4,7 +4,7 @@ from datetime import timedelta
 from importlib.metadata import version
 
 from temporalio.client import Client
-from temporalio.worker import Worker
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.apply_shared import ApplyShared
@@ -53,7 +53,9 @@ def make_worker(
         ],
         build_id=BUILD,  # else the SDK reads the code of every imported module, which takes most of a second
         interceptors=[StepInterceptor()],
-        workflow_runner=workflow_runner(),
+        # A quarter of the worker's CPU was the sandbox, which loads the workflow anew for each run. What it finds, it
+        # finds in the tests of the workflow and in every replay: those run in it.
+        workflow_runner=UnsandboxedWorkflowRunner(),
         max_concurrent_activities=settings.concurrency,
         sticky_queue_schedule_to_start_timeout=STICKY,
         graceful_shutdown_timeout=GRACE,
@@ -61,5 +63,5 @@ def make_worker(
 
 
 def workflow_runner() -> SandboxedWorkflowRunner:
-    """The default sandbox: the workflow's own file is checked for clocks and random numbers, its imports are shared."""
+    """For tests and replays: the workflow's own file is checked for clocks and random numbers; imports are shared."""
     return SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default)

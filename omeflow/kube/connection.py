@@ -12,6 +12,7 @@ import time
 import urllib.request
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,9 @@ KEEP_ALIVE = 75.0
 READ_BUFFER = 2**21
 """Bytes; one watch event may hold an object of etcd's 1.5 MiB."""
 
+purpose: ContextVar[str] = ContextVar("purpose", default="")
+"""What requests are for, as the User-Agent says it behind the process: the step that makes them."""
+
 _UNREADABLE = (ConfigException, OSError, TimeoutError, ValueError, TypeError, KeyError, AttributeError, yaml.YAMLError)
 
 
@@ -52,11 +56,12 @@ class Connection:
         if isinstance(configuration.refresh_api_key_hook, _KubeconfigCredentials):
             configuration.refresh_api_key_hook.ssl_context = rest.ssl_context
         self.server: str = configuration.host.rstrip("/")
+        self._user_agent = user_agent
         self._configuration = configuration
         self._proxy = configuration.proxy or _environment_proxy(self.server)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, ssl=rest.ssl_context, keepalive_timeout=KEEP_ALIVE),
-            headers={"User-Agent": user_agent, "Accept": "application/json"},
+            headers={"Accept": "application/json"},
             cookie_jar=aiohttp.DummyCookieJar(),
             read_bufsize=READ_BUFFER,
             trust_env=False,
@@ -70,7 +75,7 @@ class Connection:
         self, asked: Request, *, timeout: aiohttp.ClientTimeout
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Send one request; the body of the answer is read within the context."""
-        headers = {}
+        headers = {"User-Agent": f"{self._user_agent} ({what})" if (what := purpose.get()) else self._user_agent}
         if asked.body is not None:
             headers["Content-Type"] = asked.content_type
         if authorization := await self._authorization():

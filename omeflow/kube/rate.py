@@ -10,8 +10,9 @@ import time
 from collections.abc import Awaitable, Callable
 from weakref import WeakKeyDictionary
 
-QPS = 200.0
-BURST = 400
+QPS = 500.0
+BURST = 1000
+"""A fuse, not a throttle: who goes first is for the server's priority and fairness to say, by 429 and Retry-After."""
 LONGEST_PAUSE = 60.0
 """Seconds. A server (or a proxy on the way) that asks for more is asked again after this."""
 

@@ -23,7 +23,7 @@ Manifest = dict[str, Any]
 ROLES_FILE = Path(__file__).parents[3] / "deploy" / "rbac.yaml"
 NAMESPACE = "omeflow"
 WORKER, WATCHER = "omeflow-worker", "omeflow-watcher"
-"""As their User-Agent, and as the ServiceAccounts and roles are called."""
+"""As their User-Agent begins, and as the ServiceAccounts and roles are called."""
 USERS = f"system:serviceaccount:{NAMESPACE}:"
 OWN = (LEASE.plural,)
 """Resources that omeflow has for itself: allowed in its own namespace only."""
@@ -56,7 +56,7 @@ def used(audit_log: Path) -> dict[str, set[Permission]]:
     found: dict[str, set[Permission]] = {WATCHER: set(), WORKER: handed_on()}
     for line in audit_log.read_text().splitlines():
         event = json.loads(line)
-        process = event.get("userAgent", "")
+        process = event.get("userAgent", "").partition(" ")[0]
         if process not in found or not event["user"]["username"].startswith(USERS):
             continue
         if "resource" not in event.get("objectRef", {}):

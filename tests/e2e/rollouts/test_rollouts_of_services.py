@@ -29,8 +29,11 @@ async def test_a_service_is_created_updated_in_order_and_deleted_without_a_trace
     images = {container["image"] for pod in after.values() for container in pod["spec"]["containers"]}
     assert images == {NEW}
     assert after.keys() == before.keys()
-    status = (await platform.service(service))["status"]
-    assert status["observedGeneration"] == (await platform.service(service))["metadata"]["generation"]
+    await platform.eventually(
+        lambda: platform.service(service),
+        lambda shown: shown["status"]["observedGeneration"] == shown["metadata"]["generation"],
+        what="the edit's generation in the status",
+    )
     for role in roles:
         minimum = manifest["spec"][role]["minReplicas"]
         assert is_subsequence([entry.value for entry in journal.of("count", role)], [minimum])
