@@ -1,64 +1,85 @@
 """One autoscaler per role (ome.md 9.1.3), whatever object it targets.
 
-New bounds go to the scaler, which moves the count; nothing else of omeflow ever does (design rule 1).
+New bounds go to the scaler, which moves the count; nothing else of omeflow ever does (design rule 1). The annotation
+`ome.io/autoscalerClass` says which: a HorizontalPodAutoscaler, a KEDA ScaledObject, or none of ours.
 """
+
+from collections.abc import Mapping
 
 from omeflow.api.errors import Invalid
 from omeflow.api.kinds import HORIZONTAL_POD_AUTOSCALER, Kind
 from omeflow.api.names import AUTOSCALER_CLASS, TARGET_UTILIZATION
-from omeflow.api.rollouts import owner_reference
 from omeflow.components.types import ComponentConfig
 from strategies.contract import Manifest, Owner
+from strategies.keda import scaled_object
+from strategies.manifests import owned
 
+HPA = "hpa"
+KEDA = "keda"
+EXTERNAL = "external"
 DEFAULT_UTILIZATION = 80
+_METRICS = ("cpu", "memory")
+
+
+def autoscaler_class(config: ComponentConfig) -> str:
+    return config.annotations.get(AUTOSCALER_CLASS, HPA)
 
 
 def is_scaled(config: ComponentConfig) -> bool:
     """Whether omeflow makes an autoscaler for the component; class `external` leaves that to the user."""
-    return config.annotations.get(AUTOSCALER_CLASS, "hpa") != "external"
+    return autoscaler_class(config) != EXTERNAL
 
 
-def autoscaler(owner: Owner, config: ComponentConfig, *, target: Kind, target_name: str) -> Manifest | None:
-    """The HorizontalPodAutoscaler of a component; None for class `external`.
+def autoscaler(
+    owner: Owner,
+    config: ComponentConfig,
+    *,
+    target: Kind,
+    target_name: str,
+    labels: Mapping[str, str] | None = None,
+) -> Manifest | None:
+    """The HorizontalPodAutoscaler or ScaledObject of a component; None for class `external`.
+
+    Args:
+        labels: of a HorizontalPodAutoscaler, if not the component's.
 
     Raises:
-        Invalid: the class is not supported here, or the target is not a number.
+        Invalid: the class is none of these, or the scaler could not work with the metric or target.
     """
-    scaler = config.annotations.get(AUTOSCALER_CLASS, "hpa")
-    if scaler == "external":
+    scaler = autoscaler_class(config)
+    if scaler == EXTERNAL:
         return None
-    if scaler != "hpa":
+    if scaler not in (HPA, KEDA):
         raise Invalid(
-            f"InferenceService {owner.namespace}/{owner.name}: annotation {AUTOSCALER_CLASS} asks for {scaler!r} for"
-            f" the {config.role}, which RoleBasedGroup services do not support yet; use hpa, or external and a scaler"
-            f" of your own on {target} {target_name}"
+            f"{_service(owner)}: annotation {AUTOSCALER_CLASS} asks for {scaler!r} for the {config.role}; it must be"
+            f" {HPA}, {KEDA} or {EXTERNAL}"
         )
     minimum = max(1, 1 if config.extension.min_replicas is None else config.extension.min_replicas)
-    return {
-        "apiVersion": HORIZONTAL_POD_AUTOSCALER.api_version,
-        "kind": HORIZONTAL_POD_AUTOSCALER.name,
-        "metadata": {
-            "name": config.name,
-            "namespace": owner.namespace,
-            "labels": config.labels,
-            "annotations": config.annotations,
-            "ownerReferences": [owner_reference(owner.name, owner.uid)],
-        },
-        "spec": {
-            "scaleTargetRef": {"apiVersion": target.api_version, "kind": target.name, "name": target_name},
+    maximum = max(config.extension.max_replicas or 0, minimum)
+    reference = {"apiVersion": target.api_version, "kind": target.name, "name": target_name}
+    if scaler == KEDA:
+        return scaled_object(owner, config, target=reference, minimum=minimum, maximum=maximum)
+    metric = config.extension.scale_metric or "cpu"
+    if metric not in _METRICS:
+        raise Invalid(
+            f"{_service(owner)}: spec.{config.role}.scaleMetric is {metric}, which a HorizontalPodAutoscaler cannot"
+            f" read of pods; use {' or '.join(_METRICS)}, or scale by a Prometheus query with annotation"
+            f" {AUTOSCALER_CLASS}: {KEDA}"
+        )
+    utilization = {"type": "Utilization", "averageUtilization": _utilization(owner, config)}
+    return owned(
+        HORIZONTAL_POD_AUTOSCALER,
+        owner,
+        config.name,
+        labels=config.labels if labels is None else labels,
+        annotations=config.annotations,
+        spec={
+            "scaleTargetRef": reference,
             "minReplicas": minimum,
-            "maxReplicas": max(config.extension.max_replicas or 0, minimum),
-            "metrics": [
-                {
-                    "type": "Resource",
-                    "resource": {
-                        "name": config.extension.scale_metric or "cpu",
-                        "target": {"type": "Utilization", "averageUtilization": _utilization(owner, config)},
-                    },
-                }
-            ],
+            "maxReplicas": maximum,
+            "metrics": [{"type": "Resource", "resource": {"name": metric, "target": utilization}}],
         },
-    }
+    )
 
 
 def _utilization(owner: Owner, config: ComponentConfig) -> int:
@@ -69,6 +90,10 @@ def _utilization(owner: Owner, config: ComponentConfig) -> int:
         return int(given)
     except ValueError:
         raise Invalid(
-            f"InferenceService {owner.namespace}/{owner.name}: annotation {TARGET_UTILIZATION} of the {config.role} is"
+            f"{_service(owner)}: annotation {TARGET_UTILIZATION} of the {config.role} is"
             f" {given!r}; it must be an integer, such as {DEFAULT_UTILIZATION}"
         ) from None
+
+
+def _service(owner: Owner) -> str:
+    return f"InferenceService {owner.namespace}/{owner.name}"

@@ -56,3 +56,9 @@ def dns_label(name: str) -> str:
     """Shorten a name to a DNS label of at most 63 bytes that starts with a letter (ome.md 8.2, trunc63)."""
     short = truncate(name, 63)
     return f"a{short[1:]}" if short != name and short[0].isdigit() else short
+
+
+def ray_name(name: str) -> str:
+    """Shorten a name to its last 50 characters, of which the first is a letter, as KubeRay does (ome.md 8.2)."""
+    short = name[-50:]
+    return f"r{short[1:]}" if short and not short[0].isalpha() else short

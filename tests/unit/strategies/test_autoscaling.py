@@ -6,7 +6,7 @@ import pytest
 from rbg_samples import OWNER, Json, config
 
 from omeflow.api.errors import Invalid
-from omeflow.api.kinds import SCALING_ADAPTER
+from omeflow.api.kinds import DEPLOYMENT, SCALING_ADAPTER
 from omeflow.api.rollouts import owner_reference
 from strategies.autoscaling import autoscaler, is_scaled
 
@@ -92,15 +92,31 @@ def test_an_external_scaler_is_left_to_the_user() -> None:
     assert autoscaler(OWNER, external, target=SCALING_ADAPTER, target_name="chat-engine") is None
 
 
-@pytest.mark.parametrize("scaler_class", ["keda", "HPA", ""])
-def test_a_class_that_is_not_supported_is_refused_with_the_way_out(scaler_class: str) -> None:
+@pytest.mark.parametrize("scaler_class", ["HPA", ""])
+def test_a_class_that_does_not_exist_is_refused_with_the_way_out(scaler_class: str) -> None:
     with pytest.raises(Invalid) as refused:
         scaler(annotations={"ome.io/autoscalerClass": scaler_class})
     assert str(refused.value) == (
-        f"InferenceService serving/chat: annotation ome.io/autoscalerClass asks for {scaler_class!r} for the engine,"
-        " which RoleBasedGroup services do not support yet; use hpa, or external and a scaler of your own on"
-        " RoleBasedGroupScalingAdapter chat-engine"
+        f"InferenceService serving/chat: annotation ome.io/autoscalerClass asks for {scaler_class!r} for the engine;"
+        " it must be hpa, keda or external"
     )
+
+
+@pytest.mark.parametrize("metric", ["concurrency", "rps"])
+def test_a_metric_that_no_pod_reports_is_refused(metric: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        scaler(scale_metric=metric)
+    assert str(refused.value) == (
+        f"InferenceService serving/chat: spec.engine.scaleMetric is {metric}, which a HorizontalPodAutoscaler cannot"
+        " read of pods; use cpu or memory, or scale by a Prometheus query with annotation"
+        " ome.io/autoscalerClass: keda"
+    )
+
+
+def test_labels_of_an_autoscaler_may_be_those_of_the_deployment() -> None:
+    made = autoscaler(OWNER, config(), target=DEPLOYMENT, target_name="chat-engine", labels={"app": "chat-engine"})
+    assert made is not None
+    assert made["metadata"]["labels"] == {"app": "chat-engine"}
 
 
 @pytest.mark.parametrize("target", ["", "eighty", "80%", "0.8"])
