@@ -59,8 +59,8 @@ class ComponentConfig:
             Knative and Ray it has no defaults; Ray's head and worker pods are both made of it (ome.md 9.3).
         worker_pod_spec: of each worker in MultiNode; None elsewhere (ome.md 8.11).
         worker_size: workers per group, without the leader (ome.md 8.12); 0 outside of MultiNode.
-        container: name of the container of pod_spec that serves: the runner's, else the first. Services take their ports
-            from it, wherever it stands (ome.md 16.64).
+        container: name of the container of pod_spec that serves: the runner's, else the first. Services take their
+            ports from it, wherever it stands (ome.md 16.64).
         accelerator: name of the AcceleratorClass that shaped the pods; None if none was chosen (ome.md 5).
     """
 
