@@ -13,22 +13,20 @@ def owned(
     owner: Owner,
     name: str,
     *,
-    labels: Mapping[str, str],
+    labels: Mapping[str, str] | None = None,
     annotations: Mapping[str, str] | None = None,
     **content: Any,
 ) -> Manifest:
     """An object of the service, as it is applied.
 
     Args:
-        annotations: None or empty: it has none.
+        labels, annotations: None or empty: it has none.
         content: what stands beside the metadata, such as `spec`.
     """
     metadata: Manifest = {
         "name": name,
         "namespace": owner.namespace,
-        "labels": dict(labels),
         "ownerReferences": [owner_reference(owner.name, owner.uid)],
     }
-    if annotations:
-        metadata["annotations"] = dict(annotations)
+    metadata |= {field: dict(given) for field, given in (("labels", labels), ("annotations", annotations)) if given}
     return {"apiVersion": kind.api_version, "kind": kind.name, "metadata": metadata, **content}

@@ -31,10 +31,25 @@ class Kind:
         parts += [part for part in (name, subresource) if part]
         return "/".join(parts)
 
+    @property
+    def built_in(self) -> bool:
+        """Whether every cluster serves it."""
+        return self.group in _BUILT_IN
+
     def __str__(self) -> str:
         return self.name
 
 
+_BUILT_IN = {
+    "",
+    "apiextensions.k8s.io",
+    "apps",
+    "autoscaling",
+    "coordination.k8s.io",
+    "networking.k8s.io",
+    "policy",
+    "rbac.authorization.k8s.io",
+}
 OME = ("ome.io", "v1beta1")
 RBG = ("workloads.x-k8s.io", "v1alpha2")
 
@@ -57,6 +72,8 @@ LEADER_WORKER_SET = Kind("leaderworkerset.x-k8s.io", "v1", "LeaderWorkerSet", "l
 RAY_CLUSTER = Kind("ray.io", "v1", "RayCluster", "rayclusters")
 KNATIVE_SERVICE = Kind("serving.knative.dev", "v1", "Service", "services")
 SCALED_OBJECT = Kind("keda.sh", "v1alpha1", "ScaledObject", "scaledobjects")
+VIRTUAL_SERVICE = Kind("networking.istio.io", "v1beta1", "VirtualService", "virtualservices")
+HTTP_ROUTE = Kind("gateway.networking.k8s.io", "v1", "HTTPRoute", "httproutes")
 SIDECAR = Kind("networking.istio.io", "v1beta1", "Sidecar", "sidecars")
 
 NAMESPACE = Kind("", "v1", "Namespace", "namespaces", namespaced=False)
@@ -68,9 +85,12 @@ SERVICE_ACCOUNT = Kind("", "v1", "ServiceAccount", "serviceaccounts")
 EVENT = Kind("", "v1", "Event", "events")
 CONTROLLER_REVISION = Kind("apps", "v1", "ControllerRevision", "controllerrevisions")
 DEPLOYMENT = Kind("apps", "v1", "Deployment", "deployments")
+REPLICA_SET = Kind("apps", "v1", "ReplicaSet", "replicasets")
+STATEFUL_SET = Kind("apps", "v1", "StatefulSet", "statefulsets")
 ROLE = Kind("rbac.authorization.k8s.io", "v1", "Role", "roles")
 ROLE_BINDING = Kind("rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings")
 HORIZONTAL_POD_AUTOSCALER = Kind("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers")
+INGRESS = Kind("networking.k8s.io", "v1", "Ingress", "ingresses")
 POD_DISRUPTION_BUDGET = Kind("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets")
 LEASE = Kind("coordination.k8s.io", "v1", "Lease", "leases")
 CUSTOM_RESOURCE_DEFINITION = Kind(

@@ -5,14 +5,21 @@ cluster without that ConfigMap is configured as OME ships it.
 """
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
+import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic.alias_generators import to_camel
 
 from omeflow.api.errors import Invalid
+from omeflow.components.inputs import Inputs
+from omeflow.components.types import DeploymentMode, Json
 
 CONFIG_MAP = "inferenceservice-config"
+INGRESS, DEPLOY, PROBER = "ingress", "deploy", "multinodeProber"
+ADDITIONAL_DOMAINS = "ome.io/ingress-additional-domains"
+DOMAINS = "config-domain"
+"""No data key of OME's: the domains of Knative's ConfigMap of that name, a JSON object by domain (ome.md 11.5)."""
 DEFAULT_DOMAIN_TEMPLATE = "{{ .Name }}.{{ .Namespace }}.{{ .IngressDomain }}"
 
 
@@ -65,7 +72,64 @@ SHIPPED_INGRESS = IngressConfiguration(
     disable_ingress_creation=True,
 )
 
+
+class DeployConfiguration(Part):
+    """How services run that do not say it (data key `deploy`)."""
+
+    default_deployment_mode: Literal["Serverless", "RawDeployment"] | None = None
+
+
+SHIPPED_DEPLOY = DeployConfiguration(default_deployment_mode="RawDeployment")
+
+KNATIVE_DOMAINS = "config-domain"
+"""Under this key the inputs have the data of Knative's ConfigMap of that name, if the cluster has it (ome.md 11.5)."""
+
 PartType = TypeVar("PartType", bound=Part)
+
+
+def documents(data: Mapping[str, str], keys: list[str]) -> dict[str, Any]:
+    """Data keys of the ConfigMap, as the inputs carry them.
+
+    Returns:
+        by key the parsed JSON, None where the key is absent, and the text itself where it is no JSON.
+    """
+    return {key: _parsed(data[key]) if key in data else None for key in keys}
+
+
+def effective(inputs: Inputs) -> dict[str, Json]:
+    """The configuration by data key, with its defaults filled in.
+
+    Raises:
+        Invalid: a document is no JSON object, or a field is not what it should be.
+    """
+    given = inputs.configuration
+    for key, document in given.items():
+        if document is not None and not isinstance(document, dict):
+            raise Invalid(f"ConfigMap {CONFIG_MAP}: data key {key} is no JSON object: correct it")
+    parts = {INGRESS: ingress_configuration(given), DEPLOY: deploy_configuration(given)}
+    filled = {key: one.model_dump(by_alias=True, exclude_none=True) for key, one in parts.items()}
+    return {key: document for key, document in given.items() if document is not None} | filled
+
+
+def deploy_configuration(configuration: Mapping[str, Any]) -> DeployConfiguration:
+    """The part `deploy`.
+
+    Raises:
+        Invalid: it is not what it should be; the message names the field.
+    """
+    found = part(configuration, DEPLOY, DeployConfiguration, shipped=SHIPPED_DEPLOY)
+    if found.default_deployment_mode is None and configuration.get(DEPLOY) is not None:
+        raise Invalid(
+            f"ConfigMap {CONFIG_MAP}: field defaultDeploymentMode of data key {DEPLOY} is not set: "
+            "use Serverless or RawDeployment"
+        )
+    return found
+
+
+def default_mode(configuration: Mapping[str, Json]) -> DeploymentMode | None:
+    """The mode of services that name none, in the effective configuration (ome.md 7.1)."""
+    mode = configuration[DEPLOY].get("defaultDeploymentMode")
+    return DeploymentMode(mode) if mode else None
 
 
 def ingress_configuration(configuration: Mapping[str, Any]) -> IngressConfiguration:
@@ -74,7 +138,16 @@ def ingress_configuration(configuration: Mapping[str, Any]) -> IngressConfigurat
     Raises:
         Invalid: it is not what it should be; the message names the field.
     """
-    return part(configuration, "ingress", IngressConfiguration, shipped=SHIPPED_INGRESS)
+    return part(configuration, INGRESS, IngressConfiguration, shipped=SHIPPED_INGRESS)
+
+
+def knative_domain(configuration: Mapping[str, Any]) -> str | None:
+    """The domain under which Knative serves by default: the first one that no selector restricts; None if unknown.
+
+    Keys that begin with `_` are examples (upstream takes them for domains, ome.md 16.76).
+    """
+    domains = configuration.get(KNATIVE_DOMAINS) or {}
+    return min((name for name, selector in domains.items() if not name.startswith("_") and not selector), default=None)
 
 
 def part(configuration: Mapping[str, Any], key: str, kind: type[PartType], *, shipped: PartType) -> PartType:
@@ -99,3 +172,10 @@ def part(configuration: Mapping[str, Any], key: str, kind: type[PartType], *, sh
         field = ".".join(str(step) for step in first["loc"])
         where = f"field {field} of data key {key}" if field else f"data key {key}"
         raise Invalid(f"ConfigMap {CONFIG_MAP}: {where} is unusable: {first['msg']}") from None
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return text
