@@ -81,9 +81,6 @@ class DeployConfiguration(Part):
 
 SHIPPED_DEPLOY = DeployConfiguration(default_deployment_mode="RawDeployment")
 
-KNATIVE_DOMAINS = "config-domain"
-"""Under this key the inputs have the data of Knative's ConfigMap of that name, if the cluster has it (ome.md 11.5)."""
-
 PartType = TypeVar("PartType", bound=Part)
 
 
@@ -146,7 +143,7 @@ def knative_domain(configuration: Mapping[str, Any]) -> str | None:
 
     Keys that begin with `_` are examples (upstream takes them for domains, ome.md 16.76).
     """
-    domains = configuration.get(KNATIVE_DOMAINS) or {}
+    domains = configuration.get(DOMAINS) or {}
     return min((name for name, selector in domains.items() if not name.startswith("_") and not selector), default=None)
 
 
