@@ -9,7 +9,8 @@ kwok loads none of its own.
   (re)start, with `imageID`, `restartCount` and `lastState`. An image with the tag `does-not-exist` cannot be pulled:
   its container waits in ImagePullBackOff until the image changes.
 - `pod-readiness`: Ready is not what ContainersReady and the readiness gates make it, in either direction.
-- `pod-delete`: a deleted pod without finalizers goes.
+- `pod-delete`: a deleted pod without finalizers goes, a moment later. kwok deletes by name, and once for every event of
+  a pod on its way out, that of its own deletion (grace 0) too: a late one would hit the pod that came instead.
 
 The annotation `local.omeflow.io/startup: 20s` delays `pod-containers`: a model takes its time to load.
 """
@@ -176,9 +177,11 @@ def pod_stages() -> list[dict[str, Any]]:
             "pod-delete",
             when=[
                 {"key": ".metadata.deletionTimestamp", "operator": "Exists"},
+                {"key": ".metadata.deletionGracePeriodSeconds", "operator": "NotIn", "values": ["0"]},
                 {"key": ".metadata.finalizers", "operator": "DoesNotExist"},
             ],
             then={"delete": True},
+            delay={"durationMilliseconds": 100},  # further events in it put it off, the pod's end calls it off
         ),
     ]
 

@@ -5,24 +5,27 @@ that edits meet rollouts at every point.
 """
 
 import asyncio
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from platform_under_test import Platform, example
+from chaos_stand import ChaosPlatform
+from platform_under_test import example
 from temporalio.client import WorkflowExecutionStatus
 
 from activities.reading import read_inputs
 from omeflow.api import kinds
+from omeflow.api.errors import Conflict
 from omeflow.api.kinds import INFERENCE_ROLLOUT
 from omeflow.api.names import DECODER, ENGINE, GROUP_NAME, ROLE_NAME, ROUTER
 from omeflow.api.rollouts import InferenceRollout
 from omeflow.cli.journal import Journal
 from omeflow.components.inputs import Inputs, fingerprint
 from strategies.manager import default_manager
+from strategies.pods import is_ready, is_terminating
 
 Manifest = dict[str, Any]
 SERVICE = "chat"
@@ -32,7 +35,7 @@ EDITS = (3, 5)
 """Fewest and most."""
 PATIENCE = 240.0
 """Seconds until everything has to have converged: a lost signal costs half a minute, a dead worker ten seconds."""
-LOOK = 0.3
+LOOK = 0.5
 MANAGER = default_manager()
 
 
@@ -47,11 +50,11 @@ class Scenario:
     Attributes:
         counts: per role, every count that may be seen, in order.
         templates: roles whose template was edited; recreated: those whose pods the edit replaces.
-        pods: per role, pods that may appear at most.
+        pods: per role, pods that were asked for, and one for each that was killed.
         log: what was done.
     """
 
-    platform: Platform
+    platform: ChaosPlatform
     random: Random
     counts: dict[str, list[int]] = field(default_factory=dict)
     templates: set[str] = field(default_factory=set)
@@ -96,48 +99,59 @@ class Scenario:
         Returns:
             the inputs that it has converged on.
         """
-        missing = "a look"
+        missing: Exception = NotConverged("a look")
         try:
             async with asyncio.timeout(PATIENCE):
                 while True:
-                    inputs, missing = await self._missing()
-                    if not missing:
-                        return inputs
+                    try:
+                        return await self._look()
+                    except NotConverged as error:
+                        missing = error
                     await asyncio.sleep(LOOK)
         except TimeoutError:
-            raise NotConverged(missing) from None
+            raise missing from None
 
-    async def _missing(self) -> tuple[Inputs, str]:
+    async def _look(self) -> Inputs:
+        """One look, which asks for more only as long as all is as it should be.
+
+        Raises:
+            NotConverged: says what is missing.
+        """
         service = await self.platform.service(SERVICE)
-        inputs = await read_inputs(self.platform.cluster, MANAGER, service)
-        records = await self.records()
-        last = records[-1] if records else None
-        if last is None or last.spec.fingerprint != fingerprint(inputs):
-            return inputs, f"an attempt with the present inputs, after {last.name if last else 'none'}"
-        if still := [f"{one.name} {one.status.phase}" for one in records if not one.status.phase.closed]:
-            return inputs, f"the end of {', '.join(still)}"
-        if last.status.phase != "Succeeded":
-            return inputs, f"success; {last.name} is {last.status.phase}: {last.status.message}"
-        if await self.platform.run_status(SERVICE) is WorkflowExecutionStatus.RUNNING:
-            return inputs, "the end of the run"
         status = service.get("status") or {}
         if status.get("observedGeneration") != service["metadata"]["generation"]:
-            return inputs, f"observedGeneration {service['metadata']['generation']}, not {status}"
+            raise NotConverged(f"observedGeneration {service['metadata']['generation']}, not {status}")
         conditions = {one["type"]: one for one in status.get("conditions") or []}
         for kind in ("Ready", "RolledOut"):
             if conditions.get(kind, {}).get("status") != "True":
-                return inputs, f"{kind} in the status: {conditions.get(kind)}"
-        counts, pods = await self._counts()
-        if any(counts.get(role) != wanted[-1] or pods[role] != wanted[-1] for role, wanted in self.counts.items()):
-            return inputs, f"the counts {self.counts}: the group has {counts}, and there are {dict(pods)} pods"
-        return inputs, ""
+                raise NotConverged(f"{kind} in the status: {conditions.get(kind)}")
+        records = await self.records()
+        last = records[-1]
+        if still := [f"{one.name} {one.status.phase}" for one in records if not one.status.phase.closed]:
+            raise NotConverged(f"the end of {', '.join(still)}")
+        if last.status.phase != "Succeeded":
+            raise NotConverged(f"success; {last.name} is {last.status.phase}: {last.status.message}")
+        inputs = await read_inputs(self.platform.cluster, MANAGER, service)
+        if last.spec.fingerprint != fingerprint(inputs):
+            raise NotConverged(f"an attempt with the present inputs, after {last.name}")
+        if await self.platform.run_status(SERVICE) is WorkflowExecutionStatus.RUNNING:
+            raise NotConverged("the end of the run")
+        stored, there, ready = await self._counts()
+        for role, counts in self.counts.items():
+            if not stored.get(role) == there[role] == ready[role] == counts[-1]:
+                found = f"{stored.get(role)} are asked for, {there[role]} are there, {ready[role]} are ready"
+                raise NotConverged(f"{counts[-1]} pods of {role}: {found}")
+        return inputs
 
-    async def _counts(self) -> tuple[dict[str, int], dict[str, int]]:
+    async def _counts(self) -> tuple[dict[str, int], Counter[str], Counter[str]]:
+        """By role: the count that the group has, the pods that are there, and those that are ready and stay."""
         group = await self.platform.group(SERVICE)
-        pods: dict[str, int] = defaultdict(int)
-        for pod in await self.live_pods():
-            pods[pod["metadata"]["labels"][ROLE_NAME]] += 1
-        return {role["name"]: role["replicas"] for role in group["spec"]["roles"]}, pods
+        pods = await self.live_pods()
+        there = Counter(pod["metadata"]["labels"][ROLE_NAME] for pod in pods)
+        ready = Counter(
+            pod["metadata"]["labels"][ROLE_NAME] for pod in pods if is_ready(pod) and not is_terminating(pod)
+        )
+        return {role["name"]: role["replicas"] for role in group["spec"]["roles"]}, there, ready
 
     async def live_pods(self) -> list[Manifest]:
         return await self.platform.cluster.list(
@@ -218,12 +232,17 @@ class Scenario:
 
     async def _kill_pod(self) -> str:
         role = self.random.choice(self._editable)
-        pods = [pod for pod in await self.live_pods() if pod["metadata"]["labels"][ROLE_NAME] == role]
+        pods = {pod["metadata"]["name"]: pod for pod in await self.live_pods() if _is_alive(pod, role)}
         if not pods:
             return f"{role} had no pod to kill"
-        name = self.random.choice(sorted(pod["metadata"]["name"] for pod in pods))
-        self.pods[role] += 2  # kwok deletes by name, and twice: the second may meet the pod that came instead
-        await self.platform.cluster.delete(kinds.POD, name, self.platform.namespace)
+        name = self.random.choice(sorted(pods))
+        uid = pods[name]["metadata"]["uid"]
+        self.platform.departures.killed.add(uid)
+        self.pods[role] += 1
+        try:
+            await self.platform.cluster.delete(kinds.POD, name, self.platform.namespace, uid=uid)
+        except Conflict:
+            return f"pod {name} was replaced before it could be killed"
         return f"killed pod {name}"
 
     def _some(self) -> list[str]:
@@ -244,6 +263,10 @@ class Scenario:
         self._runners.append(runners)
         await self.platform.edit(SERVICE, {"spec": patch})
         return what
+
+
+def _is_alive(pod: Manifest, role: str) -> bool:
+    return pod["metadata"]["labels"][ROLE_NAME] == role and not is_terminating(pod)
 
 
 def _runner(role: str, wanted: Manifest | None) -> Manifest | None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from aiohttp import web
+from chaos_departures import Departures
 from faults import Fault, FaultProxy, fault_proxy, kubeconfig, reset
 from platform_under_test import Platform, examples
 from temporalio.client import Client
@@ -29,6 +30,18 @@ NODES = 40
 AUDIT = bool(os.environ.get("OMEFLOW_CHAOS_AUDIT"))
 """Whether the server records who asked for what; for the one who looks into a failing seed."""
 WORKER, WATCHER = "worker", "watcher"
+
+
+@dataclass
+class ChaosPlatform(Platform):
+    """A namespace whose pods' departures are known."""
+
+    departures: Departures = field(init=False)
+
+    def know_departures(self, asked: list[tuple[str, str]]) -> None:
+        """Args: asked: what the worker has asked for."""
+        self.departures = Departures(self.namespace, asked)
+        self._tasks.append(self._keeping.create_task(self.departures.keep(self.cluster)))
 
 
 @dataclass
@@ -79,9 +92,10 @@ class Stand:
                     await process.stop()
 
     @asynccontextmanager
-    async def platform(self, namespace: str) -> AsyncIterator[Platform]:
+    async def platform(self, namespace: str) -> AsyncIterator[ChaosPlatform]:
         await self.cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
-        async with Platform.watching(self.cluster, namespace, self.client) as platform:
+        async with ChaosPlatform.watching(self.cluster, namespace, self.client) as platform:
+            platform.know_departures(self.proxies[WORKER].asked)
             yield platform
 
     async def crash(self, name: str) -> None:

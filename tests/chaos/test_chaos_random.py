@@ -90,6 +90,8 @@ async def _told(seed: int, scenario: Scenario, weather: Weather, failure: str) -
     ]
     journal = [f"{entry.at:6.1f} {entry.kind} {entry.role} {entry.value}" for entry in scenario.journal.entries]
     parts = {"done": scenario.log, "faults": weather.log, "attempts": records, "journal": journal}
+    gone = scenario.platform.departures
+    parts["departures"] = [f"replaced {dict(gone.replaced)}", f"deleted twice {dict(gone.twice)}"]
     listed = "\n".join(f"  {name}:\n" + "\n".join(f"    {line}" for line in lines) for name, lines in parts.items())
     return f"seed {seed}: {failure}\n{listed}"
 
