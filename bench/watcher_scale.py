@@ -12,7 +12,6 @@ be. It must start no run.
 import argparse
 import asyncio
 import json
-import os
 import sys
 import tempfile
 import time
@@ -21,33 +20,22 @@ from typing import Any
 
 import aiohttp
 import yaml
+from converged import EXAMPLES, cpu, fill, memory
 
-from omeflow.api.kinds import CLUSTER_BASE_MODEL, CLUSTER_SERVING_RUNTIME
-from omeflow.api.names import RECORD_MANAGER
-from omeflow.api.rollouts import InferenceRollout, Phase, Spec, Status, custom_resource_definitions, pack
-from omeflow.components.inputs import fingerprint, resolve_inputs
-from omeflow.components.references import Reference, references
+from omeflow.api.rollouts import custom_resource_definitions
 from omeflow.kube.client import Cluster
 from omeflow.kube.rate import RateLimit
 from omeflow.local import LocalCluster, crds
 from omeflow.local.ports import free_ports
 from omeflow.local.processes import ManagedProcess
 from omeflow.local.readiness import until
-from strategies.contract import Live, Owner
-from strategies.history import History
-from strategies.manager import default_manager
-from strategies.planning import mixture, plan_attempt
-from strategies.render import render
 from workers.settings import Settings
 from workers.temporal import DevServer, connect, dev_server
 from workers.watching.signals import Signals
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
 NAMESPACE = "scale"
-CLIENTS = 16
 IDLE = 60.0
 """Seconds for which an idle watcher is observed."""
-STRATEGIES = default_manager()
 Manifest = dict[str, Any]
 
 
@@ -77,7 +65,7 @@ async def measure(services: int, directory: Path) -> dict[str, Any]:
             quiet = await server.requests_per_minute()
             empty = await server.watcher("empty")
             began = time.monotonic()
-            children = await _fill(cluster, services)
+            children = await fill(cluster, NAMESPACE, range(services))
             filled = time.monotonic() - began
             first = await server.watcher("first")
             restarted = await server.watcher("restarted", idle_without=quiet)
@@ -130,14 +118,14 @@ class Observed:
             figures: dict[str, Any] = {
                 "synced after s": round(marks["synced"], 1),
                 "all looked at after s": round(time.monotonic() - began, 1),
-                "CPU s": _cpu(process.pid),
-                "resident MiB": _memory(process.pid, "VmRSS"),
-                "peak MiB": _memory(process.pid, "VmHWM"),
+                "CPU s": cpu(process.pid),
+                "resident MiB": memory(process.pid, "VmRSS"),
+                "peak MiB": memory(process.pid, "VmHWM"),
             }
             if idle_without is not None:
-                used = _cpu(process.pid)
+                used = cpu(process.pid)
                 asked = await self.requests_per_minute()
-                figures["idle CPU s per minute"] = round((_cpu(process.pid) - used) * 60 / IDLE, 2)
+                figures["idle CPU s per minute"] = round((cpu(process.pid) - used) * 60 / IDLE, 2)
                 more = {key: round(value - idle_without.get(key, 0)) for key, value in asked.items()}
                 figures["idle requests per minute"] = {key: value for key, value in more.items() if value > 0}
         finally:
@@ -162,71 +150,6 @@ class Observed:
         return counted
 
 
-async def _fill(cluster: Cluster, services: int) -> int:
-    """Make the services and everything that belongs to them; the number of objects beside the services."""
-    example = yaml.safe_load((EXAMPLES / "engine-only.yaml").read_text())
-    found = {
-        reference: await cluster.find(reference.kind, reference.name, reference.namespace)
-        for reference in references({**example, "metadata": {"name": "any", "namespace": NAMESPACE}})
-        if reference.kind in (CLUSTER_BASE_MODEL, CLUSTER_SERVING_RUNTIME)
-    }
-    present = {reference: manifest for reference, manifest in found.items() if manifest is not None}
-    waiting = [f"service-{number:04}" for number in range(services)]
-
-    async def work() -> int:
-        made = 0
-        while waiting:
-            made += await _make(cluster, example, waiting.pop(), present)
-        return made
-
-    return sum(await asyncio.gather(*(work() for _ in range(CLIENTS))))
-
-
-async def _make(cluster: Cluster, example: Manifest, name: str, found: dict[Reference, Manifest]) -> int:
-    """One service whose first attempt has converged, as far as the watcher compares it."""
-    metadata = {**example["metadata"], "name": name, "namespace": NAMESPACE}
-    service = await cluster.create({**example, "metadata": metadata}, manager="user")
-    uid, generation = service["metadata"]["uid"], service["metadata"]["generation"]
-    inputs = resolve_inputs(service, found)
-    chosen, desired = render(inputs, STRATEGIES)
-    history = History([])
-    plan = plan_attempt(
-        attempt=1,
-        service=name,
-        strategy=chosen.strategy,
-        desired=desired,
-        live=Live({}),
-        history=history,
-        render=lambda inputs: render(inputs, STRATEGIES)[1],
-        forced=False,
-    ).plan
-    roles = mixture(plan, 1, desired, history, stage=len(plan.stages))
-    for apply in chosen.strategy.workload(Owner(NAMESPACE, name, uid), roles, Live({})):
-        await cluster.apply(apply.manifest, manager=apply.manager, force=apply.force)
-    for manifest in desired.shared:
-        await cluster.apply(manifest)
-    spec = Spec(
-        service=name,
-        service_uid=uid,
-        number=1,
-        key="bench",
-        cause="edit",
-        generation=generation,
-        fingerprint=fingerprint(inputs),
-        strategy=chosen.strategy.name,
-        modes=chosen.modes,
-        choices=chosen.choices,
-        inputs=pack(inputs.to_json().decode()),
-        objects=pack(desired.to_json()),
-        plan=pack(plan.manifest()),
-    )
-    record = InferenceRollout(metadata={"namespace": NAMESPACE}, spec=spec, status=Status(phase=Phase.SUCCEEDED))
-    stored = InferenceRollout.model_validate(await cluster.create(record.manifest(), manager=RECORD_MANAGER))
-    stored.status = record.status
-    await cluster.apply(stored.status_manifest(), manager=RECORD_MANAGER, subresource="status")
-    return len(desired.shared) + 2  # the group and the record
-
-
 async def _report(port: int) -> Manifest:
     try:
         async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}/readyz") as response:
@@ -234,16 +157,6 @@ async def _report(port: int) -> Manifest:
             return found
     except aiohttp.ClientError:
         return {}
-
-
-def _cpu(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return round((int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"), 2)
-
-
-def _memory(pid: int, which: str) -> float:
-    line = next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith(which))
-    return round(int(line.split()[1]) / 1024, 1)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from omeflow.kube.client import Cluster
 from omeflow.rollout.status import Facts, service_status, turns
 from workers.watching.queue import Service
 
-PACE = 2.0
+PACE = 5.0
 """Seconds between two writes of a status of which only words differ."""
 TURN = 1.0
 """Seconds between two writes if a condition turns: a rollout turns one after another, in half a second most of them."""

@@ -53,11 +53,20 @@ async def run(cluster: Cluster) -> None:
 
 
 @asynccontextmanager
-async def simulated_rbg(cluster: Cluster) -> AsyncIterator[None]:
-    """The cluster has a RoleBasedGroup controller while inside; on entering, it has seen every object."""
+async def simulated_rbg(cluster: Cluster, *, groups: str | None = None) -> AsyncIterator[None]:
+    """The cluster has a RoleBasedGroup controller while inside; on entering, it has seen every object.
+
+    Args:
+        groups: label selector of the groups that it looks after; None for all.
+    """
     driver = _Driver(cluster)
     async with asyncio.TaskGroup() as tasks:
-        watches = [ListWatch(cluster, kind, on_change=driver.tell) for kind in WATCHED]
+        watches = [
+            ListWatch(
+                cluster, kind, label_selector=groups if kind is kinds.ROLE_BASED_GROUP else None, on_change=driver.tell
+            )
+            for kind in WATCHED
+        ]
         running = [tasks.create_task(watch.run(), name=f"rbg: watch {watch.kind}s") for watch in watches]
         await asyncio.gather(*(watch.synced() for watch in watches))
         running.append(tasks.create_task(driver.run(), name="rbg: steps"))
