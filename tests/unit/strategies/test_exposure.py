@@ -6,7 +6,9 @@ import pytest
 from rbg_samples import OWNER, Json, config
 
 from omeflow.api.rollouts import owner_reference
+from omeflow.components.types import DeploymentMode
 from strategies.exposure import component_service
+from strategies.single_component.services import backend
 
 SELECTOR = {"role": "engine"}
 
@@ -112,3 +114,39 @@ def test_a_long_name_becomes_a_dns_label() -> None:
     name = "my-very-long-inference-service-name-that-goes-on-and-on-and-on-engine"
     made = exposed(name=name)["metadata"]["name"]
     assert made == "a34d0e54-ference-service-name-that-goes-on-and-on-and-on-engine"
+
+
+def test_ports_are_those_of_the_container_that_serves() -> None:
+    containers = [{"name": "side", "ports": [{"containerPort": 9}]}, {"name": "main", "ports": [{"containerPort": 80}]}]
+    spec = exposed(pod_spec={"containers": containers}, container="main")["spec"]
+    assert spec["ports"] == [{"port": 80, "targetPort": 80, "protocol": "TCP"}]
+
+
+@pytest.mark.parametrize(
+    ("mode", "selector", "labels"),
+    [
+        (DeploymentMode.RAW, {"app": "chat-engine"}, {"component": "engine", "app": "chat-engine", "queue": "q"}),
+        (
+            DeploymentMode.MULTI_NODE,
+            {
+                "ome.io/inferenceservice": "chat",
+                "component": "engine",
+                "leaderworkerset.sigs.k8s.io/worker-index": "0",
+            },
+            {"component": "engine"},
+        ),
+        (
+            DeploymentMode.MULTI_NODE_RAY,
+            {"ome.io/inferenceservice": "chat", "component": "engine", "ray.io/node-type": "head"},
+            {"component": "engine", "queue": "q"},
+        ),
+    ],
+)
+def test_the_service_of_a_mode_selects_the_pods_that_serve(mode: DeploymentMode, selector: Json, labels: Json) -> None:
+    service = backend(OWNER, config(mode=mode, pod_labels={"queue": "q"})).service
+    assert service is not None
+    assert (service["spec"]["selector"], service["metadata"]["labels"]) == (selector, labels)
+
+
+def test_knative_makes_the_service_of_a_serverless_component() -> None:
+    assert backend(OWNER, config(mode=DeploymentMode.SERVERLESS)).service is None
