@@ -11,6 +11,6 @@ group's own ControllerRevisions, and v1alpha1. Where the real controller is slow
 adapter bound before its workload has a selector: rbg.md 4.6), it is not.
 """
 
-from omeflow.local.rbg.driver import run, simulated_rbg
+from omeflow.local.rbg.driver import simulated_rbg
 
-__all__ = ["run", "simulated_rbg"]
+__all__ = ["simulated_rbg"]

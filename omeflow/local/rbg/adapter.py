@@ -6,9 +6,9 @@ wrote into the group stays there until then, and the workload follows the adapte
 
 from omeflow.kube.request import Object
 from omeflow.local.rbg import templates, wire
-from omeflow.local.rbg.state import Observed
-from omeflow.local.rbg.wire import name_of, namespace_of, status_of, uid_of
-from omeflow.local.rbg.writes import Apply, Patch, Record, Step, Write
+from omeflow.local.simulation.objects import name_of, namespace_of, status_of, terminating, timestamp, uid_of
+from omeflow.local.simulation.state import Observed
+from omeflow.local.simulation.writes import Apply, Patch, Record, Step, Write
 
 UNBOUND_INTERVAL = 10.0
 
@@ -16,7 +16,7 @@ UNBOUND_INTERVAL = 10.0
 def reconcile(adapter: Object, observed: Observed, *, now: float) -> Step:
     target = adapter["spec"]["scaleTargetRef"]
     group = observed.find("RoleBasedGroup", namespace_of(adapter), target["name"])
-    if wire.terminating(adapter) or group is None or not _belongs(adapter, group):
+    if terminating(adapter) or group is None or not _belongs(adapter, group):
         return Step()
     role = next((role for role in group["spec"]["roles"] if role["name"] == target["role"]), None)
     if role is None:
@@ -66,7 +66,7 @@ def _scale(adapter: Object, group: Object, role: Object, wanted: int, *, now: fl
     )
     return [
         Patch(group, {"spec": {"roles": roles}}, manager=wire.ADAPTER_MANAGER, guarded=True),
-        _status(adapter, replicas=wanted, lastScaleTime=wire.timestamp(now)),
+        _status(adapter, replicas=wanted, lastScaleTime=timestamp(now)),
         Record(adapter, "SuccessfulScale", message, type="Normal"),
     ]
 

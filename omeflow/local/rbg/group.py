@@ -10,14 +10,23 @@ from collections.abc import Iterator
 from omeflow.kube.request import Object
 from omeflow.local.rbg import templates, wire
 from omeflow.local.rbg.revisions import role_hash
-from omeflow.local.rbg.state import Observed
 from omeflow.local.rbg.templates import InvalidRole, workload_name
-from omeflow.local.rbg.wire import condition, labels_of, name_of, namespace_of, owned_by, status_of
-from omeflow.local.rbg.writes import Apply, Create, Delete, Patch, Record, Step, Write
+from omeflow.local.simulation.objects import (
+    condition,
+    labels_of,
+    name_of,
+    namespace_of,
+    owned_by,
+    status_of,
+    terminating,
+    timestamp,
+)
+from omeflow.local.simulation.state import Observed
+from omeflow.local.simulation.writes import Apply, Create, Delete, Patch, Record, Step, Write
 
 
 def reconcile(group: Object, observed: Observed, *, now: float) -> Step:
-    if wire.terminating(group):
+    if terminating(group):
         return Step()
     writes: list[Write] = []
     group = _with_adapters_counts(group, observed, writes)
@@ -93,9 +102,7 @@ def _ready_condition(group: Object, ready: bool, *, now: float) -> Object:
         "reason": "AllRolesReady" if ready else "RoleNotReady",
         "message": "All roles are ready" if ready else "Not all role ready",
         "observedGeneration": group["metadata"]["generation"],
-        "lastTransitionTime": (
-            held["lastTransitionTime"] if held and held["status"] == status else wire.timestamp(now)
-        ),
+        "lastTransitionTime": (held["lastTransitionTime"] if held and held["status"] == status else timestamp(now)),
     }
 
 
@@ -161,7 +168,7 @@ def _around_workload(group: Object, role: Object, observed: Observed) -> list[Wr
     if adapter is None and _scaled(role):
         writes.append(Create(_adapter(group, role)))
     elif adapter is not None and not _scaled(role):
-        writes += [] if wire.terminating(adapter) else [Delete(adapter)]
+        writes += [] if terminating(adapter) else [Delete(adapter)]
     elif adapter is not None and labels_of(adapter) != _adapter_labels(group, role):
         writes.append(Patch(adapter, {"metadata": {"labels": _adapter_labels(group, role)}}))
     return writes
@@ -240,7 +247,7 @@ def _orphans(group: Object, observed: Observed) -> Iterator[Write]:
     kept = {workload_name(group, role) for role in group["spec"]["roles"]}
     for kind in ("RoleInstanceSet", "RoleBasedGroupScalingAdapter"):
         for obj in observed.children(group, kind):
-            if name_of(obj) not in kept and not wire.terminating(obj):
+            if name_of(obj) not in kept and not terminating(obj):
                 yield Delete(obj)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from omeflow.kube.request import Object
 from omeflow.local.rbg import wire
-from omeflow.local.rbg.wire import condition, is_true, labels_of, status_of, uid_of
+from omeflow.local.simulation.objects import condition, is_true, labels_of, seconds, status_of, terminating, uid_of
 
 STABLY_UNHEALTHY = 10.0
 """Seconds after which an unhealthy instance may be updated outside the budget (rbg.md 3.4)."""
@@ -30,7 +30,7 @@ class UnhealthySince:
 
 
 def is_available(instance: Object, min_ready_seconds: float, *, now: float) -> bool:
-    return is_healthy(instance) and not wire.terminating(instance) and now - ready_since(instance) >= min_ready_seconds
+    return is_healthy(instance) and not terminating(instance) and now - ready_since(instance) >= min_ready_seconds
 
 
 def is_updated(instance: Object) -> bool:
@@ -45,12 +45,12 @@ def is_updated(instance: Object) -> bool:
 
 def is_settled(instance: Object, revision: str) -> bool:
     observed = status_of(instance).get("observedGeneration", 0) >= instance["metadata"]["generation"]
-    return bool(is_at(instance, revision) and is_healthy(instance) and not wire.terminating(instance) and observed)
+    return bool(is_at(instance, revision) and is_healthy(instance) and not terminating(instance) and observed)
 
 
 def ready_since(instance: Object) -> float:
     held = condition(instance, wire.INSTANCE_READY)
-    return wire.seconds(held["lastTransitionTime"]) if held else math.inf
+    return seconds(held["lastTransitionTime"]) if held else math.inf
 
 
 def is_healthy(instance: Object) -> bool:

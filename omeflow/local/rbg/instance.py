@@ -16,8 +16,7 @@ from omeflow.local.rbg.pods import (
     metadata_changes,
     update_state,
 )
-from omeflow.local.rbg.state import Observed
-from omeflow.local.rbg.wire import (
+from omeflow.local.simulation.objects import (
     condition,
     is_true,
     labels_of,
@@ -25,8 +24,10 @@ from omeflow.local.rbg.wire import (
     namespace_of,
     status_of,
     terminating,
+    timestamp,
 )
-from omeflow.local.rbg.writes import Create, Delete, Patch, Record, Step, Write
+from omeflow.local.simulation.state import Observed
+from omeflow.local.simulation.writes import Create, Delete, Patch, Record, Step, Write
 
 HISTORY_LIMIT = 5
 
@@ -142,7 +143,7 @@ def _in_place_update_runs(instance: Object) -> bool:
 
 
 def _condition(of_type: str, *, status: str, now: float, **said: str) -> Object:
-    return {"type": of_type, "status": status, "lastTransitionTime": wire.timestamp(now)} | said
+    return {"type": of_type, "status": status, "lastTransitionTime": timestamp(now)} | said
 
 
 def _started(of_type: str, reason: str, *, now: float) -> Object:
@@ -209,7 +210,7 @@ def _conditions(
     for of_type, (is_so, reason, message) in ((wire.INSTANCE_READY, says), (wire.INSTANCE_PODS_READY, all_ready)):
         held = condition(instance, of_type)
         status = str(is_so)
-        since = held["lastTransitionTime"] if held and held["status"] == status else wire.timestamp(now)
+        since = held["lastTransitionTime"] if held and held["status"] == status else timestamp(now)
         made.append({"type": of_type, "status": status, "lastTransitionTime": since, "reason": reason})
         if message:
             made[-1]["message"] = message

@@ -6,7 +6,7 @@ import orjson
 
 from omeflow.kube.request import Object
 from omeflow.local.rbg import revisions, wire
-from omeflow.local.rbg.wire import (
+from omeflow.local.simulation.objects import (
     condition,
     is_true,
     labels_of,
@@ -15,6 +15,7 @@ from omeflow.local.rbg.wire import (
     owned_by,
     status_of,
     terminating,
+    timestamp,
 )
 
 
@@ -80,7 +81,7 @@ def update_state(pod: Object, images: dict[str, str], revision: str, *, now: flo
     held = {each["name"]: {"imageID": each["imageID"]} for each in status_of(pod).get("containerStatuses") or []}
     state = {
         "revision": revisions.hash_in(revision),
-        "updateTimestamp": wire.timestamp(now),
+        "updateTimestamp": timestamp(now),
         "lastContainerStatuses": {name: held[name] for name in images if name in held},
     }
     return orjson.dumps(state).decode()

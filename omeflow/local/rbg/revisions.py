@@ -5,21 +5,14 @@ chat-engine-5d9f`. A RoleInstance has revisions of its own, `chat-engine-0-77c4`
 `77c4`. So a pod's label says nothing about its set's revision; the RoleInstance is in between.
 """
 
-import hashlib
 from copy import deepcopy
-
-import orjson
 
 from omeflow.kube.request import Object
 from omeflow.local.rbg import wire
-from omeflow.local.rbg.wire import labels_of, name_of, namespace_of, owned_by
-from omeflow.local.rbg.writes import Create, Delete, Patch, Write
+from omeflow.local.simulation.objects import labels_of, name_of, namespace_of, owned_by, short_hash
+from omeflow.local.simulation.writes import Create, Delete, Patch, Write
 
 HISTORY_LIMIT = 10
-
-
-def short_hash(value: object) -> str:
-    return hashlib.sha256(orjson.dumps(value, option=orjson.OPT_SORT_KEYS)).hexdigest()[:10]
 
 
 def role_hash(role: Object) -> str:

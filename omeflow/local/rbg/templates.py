@@ -11,7 +11,7 @@ import yaml
 from omeflow.kube.request import Object
 from omeflow.local.rbg import wire
 from omeflow.local.rbg.merge import merge
-from omeflow.local.rbg.wire import name_of, namespace_of
+from omeflow.local.simulation.objects import name_of, namespace_of
 
 _CONFIG_VOLUME, _CONFIG_PATH, _CONFIG_FILE = "rbg-cluster-config", "/etc/rbg", "config.yaml"
 

@@ -27,9 +27,19 @@ from omeflow.local.rbg.health import (
     is_updated,
     ready_since,
 )
-from omeflow.local.rbg.state import Observed
-from omeflow.local.rbg.wire import condition, is_true, labels_of, name_of, namespace_of, owned_by, status_of
-from omeflow.local.rbg.writes import Create, Delete, Patch, Step, Write
+from omeflow.local.simulation.objects import (
+    condition,
+    is_true,
+    labels_of,
+    name_of,
+    namespace_of,
+    owned_by,
+    status_of,
+    terminating,
+    timestamp,
+)
+from omeflow.local.simulation.state import Observed
+from omeflow.local.simulation.writes import Create, Delete, Patch, Step, Write
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +65,7 @@ class _Rollout:
 
 
 def reconcile(workload: Object, observed: Observed, unhealthy: UnhealthySince, *, now: float) -> Step:
-    if wire.terminating(workload):
+    if terminating(workload):
         return Step()
     instances = {ordinal_of(instance): instance for instance in observed.children(workload, "RoleInstance")}
     unhealthy.observe(instances.values(), now=now)
@@ -68,7 +78,7 @@ def reconcile(workload: Object, observed: Observed, unhealthy: UnhealthySince, *
     missing = [ordinal for ordinal in range(end) if ordinal not in instances]
     writes += _created(rollout, missing)
     condemned = [instances[ordinal] for ordinal in sorted(instances, reverse=True) if ordinal >= end]
-    writes += [Delete(instance) for instance in condemned if not wire.terminating(instance)]
+    writes += [Delete(instance) for instance in condemned if not terminating(instance)]
     writes += [write for instance in instances.values() for write in _refreshed(instance, now=now)]
     if rollout.rolling:
         writes += _updates(rollout, instances, unhealthy, now=now)
@@ -110,7 +120,7 @@ def _surge(rollout: _Rollout, instances: dict[int, Object], max_surge: int) -> i
         for ordinal, instance in instances.items()
         if rollout.replicas <= ordinal < rollout.replicas + max_surge
         and is_at(instance, rollout.update)
-        and not wire.terminating(instance)
+        and not terminating(instance)
     )
     if not rollout.rolling:
         return held if rollout.current != rollout.update else 0
@@ -175,10 +185,10 @@ def _updates(rollout: _Rollout, instances: dict[int, Object], unhealthy: Unhealt
         instance = instances[ordinal]
         if not rollout.partition <= ordinal < rollout.replicas + rollout.surge or is_at(instance, rollout.update):
             continue
-        free = ordinal >= rollout.replicas or wire.terminating(instance) or unhealthy.lasts(instance, now=now)
+        free = ordinal >= rollout.replicas or terminating(instance) or unhealthy.lasts(instance, now=now)
         if not free and unavailable >= budget:
             break
-        if not wire.terminating(instance):
+        if not terminating(instance):
             writes += _updated(rollout, instance, now=now)
             unavailable += 0 if free else 1
     return writes
@@ -194,7 +204,7 @@ def _updated(rollout: _Rollout, instance: Object, *, now: float) -> list[Write]:
         # A first update in place has no gate to close yet: the instance stays ready until its own step.
         not_ready = {wire.INSTANCE_IN_PLACE_READY: "StartInPlaceUpdate", wire.INSTANCE_READY: "ReadinessGatesNotReady"}
         writes.append(_with_conditions(instance, not_ready, status="False", now=now))
-    state = {"revision": rollout.update, "updateTimestamp": wire.timestamp(now)}
+    state = {"revision": rollout.update, "updateTimestamp": timestamp(now)}
     metadata = {
         "labels": {wire.REVISION_HASH: rollout.update},
         "annotations": {wire.UPDATE_STATE: orjson.dumps(state).decode()},
@@ -215,7 +225,7 @@ def _with_conditions(instance: Object, reasons: Mapping[str, str | None], *, sta
     conditions = [held for held in status_of(instance).get("conditions") or [] if held["type"] not in reasons]
     for of_type, reason in reasons.items():
         held = condition(instance, of_type)
-        since = held["lastTransitionTime"] if held and held["status"] == status else wire.timestamp(now)
+        since = held["lastTransitionTime"] if held and held["status"] == status else timestamp(now)
         conditions.append({"type": of_type, "status": status, "lastTransitionTime": since})
         if reason is not None:
             conditions[-1]["reason"] = reason

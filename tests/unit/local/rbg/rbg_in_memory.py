@@ -1,40 +1,21 @@
-"""An API server, a garbage collector and a kubelet for one machine, in memory and with simulated time.
+"""The simulated RoleBasedGroup controller on a cluster in memory, with one group."""
 
-As little of each as the machine notices: versions and generations, ownership as "the same group or not", pods that
-start, change images and become Ready when told to.
-"""
-
-import json
 from copy import deepcopy
+
+from clusters.in_memory import NAMESPACE, InMemoryCluster
 
 from omeflow.kube.request import Object
 from omeflow.local.rbg import wire
-from omeflow.local.rbg.machine import Machine
-from omeflow.local.rbg.state import Key
-from omeflow.local.rbg.writes import Apply, Create, Delete, Patch, Record, Write
-
-NAMESPACE = "serving"
+from omeflow.local.rbg.machine import RBGMachine
+from omeflow.local.simulation.objects import labels_of
+from omeflow.local.simulation.state import Key
 
 
-class InMemoryCluster:
-    """A cluster with one group, `serving/chat`.
-
-    Attributes:
-        now: simulated time in seconds.
-        events: reasons of the events that were recorded, in order.
-        unpullable: images of containers that never become ready.
-        changes: how often an object was written or removed.
-    """
+class GroupInMemory(InMemoryCluster):
+    """A cluster with one group, `serving/chat`."""
 
     def __init__(self) -> None:
-        self.machine = Machine()
-        self.objects: dict[Key, Object] = {}
-        self.now = 1_000_000.0
-        self.events: list[str] = []
-        self.unpullable: set[str] = set()
-        self.changes = 0
-
-    # What users, autoscalers and kubelets do.
+        super().__init__(RBGMachine())
 
     def apply_group(self, roles: list[Object]) -> None:
         """Write a group's roles; a count that is left out stays as it is, as if it had a second owner."""
@@ -60,153 +41,8 @@ class InMemoryCluster:
         held = self.objects[key]
         self._store(key, held | {"metadata": held["metadata"] | {"annotations": annotations}})
 
-    def run_pod(self, name: str) -> None:
-        """One turn of a kubelet: start or replace containers, or set Ready, or see a deletion through."""
-        key = Key("Pod", NAMESPACE, name)
-        pod = self.objects.get(key)
-        if pod is None:
-            return
-        if "deletionTimestamp" in pod["metadata"]:
-            self._remove(key)
-            return
-        status = pod.get("status") or {}
-        conditions = {each["type"]: each for each in status.get("conditions") or []}
-        images = {each["name"]: each["image"] for each in pod["spec"]["containers"]}
-        running = {each["name"]: each["image"] for each in status.get("containerStatuses") or []}
-        if images != running:
-            statuses = [{"name": each, "image": image, "imageID": image} for each, image in images.items()]
-            status = status | {"phase": "Running", "containerStatuses": statuses}
-            pulled = self.unpullable.isdisjoint(images.values())
-            conditions["ContainersReady"] = self._condition("ContainersReady", pulled)
-        gates = [gate["conditionType"] for gate in pod["spec"]["readinessGates"]]
-        passed = all(conditions.get(gate, {}).get("status") == "True" for gate in ["ContainersReady", *gates])
-        if conditions.get("Ready", {}).get("status") != str(passed):
-            conditions["Ready"] = self._condition("Ready", passed)
-        status = status | {"conditions": list(conditions.values())}
-        if status != pod.get("status"):
-            self._store(key, pod | {"status": status})
-
-    def run_all_pods(self) -> bool:
-        """One turn of every kubelet; False if none had anything to do."""
-        before = self.changes
-        for name in self.pods():
-            self.run_pod(name)
-        return self.changes > before
-
-    # Driving.
-
-    def step(self) -> bool:
-        """One step of the machine; False if nothing is due now."""
-        due = self.machine.next(now=self.now)
-        if due is None:
-            return False
-        for write in due[1].writes:
-            self._carry_out(write)
-        return True
-
-    def settle(self) -> None:
-        """Steps and kubelets by turns until nothing changes; then time passes, as long as something waits for it."""
-        for _ in range(1000):
-            before = self.changes
-            while self.step():
-                pass
-            self.run_all_pods()
-            if self.changes == before:
-                wait = self.machine.wait(now=self.now)
-                if wait is None:
-                    return
-                self.now += wait
-        raise AssertionError("does not settle")
-
-    # Reading.
-
-    def pods(self, role: str | None = None) -> dict[str, Object]:
-        return {
-            key.name: obj
-            for key, obj in sorted(self.objects.items(), key=lambda item: item[0].name)
-            if key.kind == "Pod" and role in (None, wire.labels_of(obj)[wire.ROLE_NAME])
-        }
-
-    def find(self, kind: str, name: str) -> Object | None:
-        return self.objects.get(Key(kind, NAMESPACE, name))
+    def pods_of(self, role: str) -> dict[str, Object]:
+        return {name: pod for name, pod in self.pods().items() if labels_of(pod)[wire.ROLE_NAME] == role}
 
     def workload(self, role: str) -> Object:
         return self.objects[Key("RoleInstanceSet", NAMESPACE, f"chat-{role}")]
-
-    # The API server.
-
-    def _carry_out(self, write: Write) -> None:
-        match write:
-            case Apply(obj, subresource):
-                key = Key.of(obj)
-                held = self.objects.get(key, {})
-                if subresource:
-                    self._store(key, held | {"status": obj["status"]})
-                else:
-                    metadata = held.get("metadata", {}) | obj["metadata"]
-                    self._store(key, held | obj | {"metadata": metadata})
-            case Create(obj):
-                assert Key.of(obj) not in self.objects, f"{Key.of(obj)} exists"
-                self._store(Key.of(obj), obj)
-            case Patch(obj, patch):
-                held = self.objects.get(Key.of(obj))
-                if held is not None and held["metadata"]["uid"] == obj["metadata"]["uid"]:
-                    self._store(Key.of(obj), _merged(held, patch))
-            case Delete(obj):
-                self.delete(Key.of(obj))
-                self.machine.doomed(obj, now=self.now)
-            case Record():
-                self.events.append(write.reason)
-
-    def delete(self, key: Key) -> None:
-        """Pods go when their kubelet says so, everything else at once, with what it owns."""
-        held = self.objects.get(key)
-        if held is None:
-            return
-        if key.kind == "Pod":
-            metadata = held["metadata"] | {"deletionTimestamp": wire.timestamp(self.now)}
-            self._store(key, held | {"metadata": metadata})
-            return
-        self._remove(key)
-        uid = held["metadata"]["uid"]
-        for each, obj in list(self.objects.items()):
-            if any(owner["uid"] == uid for owner in obj["metadata"].get("ownerReferences") or []):
-                self.delete(each)
-
-    def _store(self, key: Key, obj: Object) -> None:
-        held = self.objects.get(key)
-        metadata = {"generation": 1} | obj["metadata"]
-        stored = json.loads(json.dumps(obj | {"metadata": metadata}))
-        if held is None:
-            metadata = stored["metadata"] | {"uid": f"uid-{self.changes}", "generation": 1}
-        elif stored == held:
-            return
-        elif stored.get("spec") != held.get("spec"):
-            metadata = stored["metadata"] | {"generation": held["metadata"]["generation"] + 1}
-        else:
-            metadata = stored["metadata"]
-        self.changes += 1
-        stored["metadata"] = metadata | {"resourceVersion": str(self.changes)}
-        self.objects[key] = stored
-        self.machine.saw(stored)
-
-    def _remove(self, key: Key) -> None:
-        self.changes += 1
-        self.machine.gone(self.objects.pop(key))
-
-    def _condition(self, of_type: str, is_so: bool) -> Object:
-        return {"type": of_type, "status": str(is_so), "lastTransitionTime": wire.timestamp(self.now)}
-
-
-def _merged(held: Object, patch: Object) -> Object:
-    """JSON merge patch (RFC 7396)."""
-    merged = dict(held)
-    for key, value in patch.items():
-        if value is None:
-            merged.pop(key, None)
-        elif isinstance(value, dict):
-            before = merged.get(key)
-            merged[key] = _merged(before if isinstance(before, dict) else {}, value)
-        else:
-            merged[key] = value
-    return merged

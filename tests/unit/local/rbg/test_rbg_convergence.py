@@ -2,14 +2,16 @@
 
 from collections import Counter
 
+from clusters.in_memory import NAMESPACE
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from rbg_in_memory import NAMESPACE, InMemoryCluster
+from rbg_in_memory import GroupInMemory
 
 from omeflow.kube.request import Object
 from omeflow.local.rbg import wire
-from omeflow.local.rbg.state import Key
+from omeflow.local.simulation.objects import is_true, labels_of, terminating
+from omeflow.local.simulation.state import Key
 
 ROLES = ("engine", "decoder")
 
@@ -19,7 +21,7 @@ class GroupUnderEdits(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.cluster = InMemoryCluster()
+        self.cluster = GroupInMemory()
         self.image = dict.fromkeys(ROLES, "model:1")
         self.mode = dict.fromkeys(ROLES, "a")
         self.unavailable = dict.fromkeys(ROLES, 1)
@@ -80,7 +82,7 @@ class GroupUnderEdits(RuleBasedStateMachine):
     @invariant()
     def instances_have_the_names_of_their_ordinals(self) -> None:
         for name, pod in self.cluster.pods().items():
-            assert name.startswith(wire.labels_of(pod)[wire.INSTANCE_NAME])
+            assert name.startswith(labels_of(pod)[wire.INSTANCE_NAME])
 
     def teardown(self) -> None:
         """It settles; then nothing is left to do, unless a rollout was turned back half-way (see `workload`)."""
@@ -94,13 +96,13 @@ class GroupUnderEdits(RuleBasedStateMachine):
             counted = {status[key] for key in ("replicas", "readyReplicas", "updatedReplicas", "updatedReadyReplicas")}
             assert counted == {wanted}
             assert status["observedGeneration"] == workload["metadata"]["generation"]
-            pods = self.cluster.pods(role)
+            pods = self.cluster.pods_of(role)
             assert len(pods) == wanted * (2 if role == "decoder" else 1)
             assert all(pod["spec"]["containers"][0]["image"] == self.image[role] for pod in pods.values())
             assert all({"name": "MODE", "value": self.mode[role]} in _variables(pod) for pod in pods.values())
-            assert all(wire.is_true(pod, "Ready") for pod in pods.values())
+            assert all(is_true(pod, "Ready") for pod in pods.values())
             self._the_adapter_has_its_way(role)
-        assert not any(self.cluster.pods(role) for role in ROLES if role not in self.present)
+        assert not any(self.cluster.pods_of(role) for role in ROLES if role not in self.present)
 
     def _the_adapter_has_its_way(self, role: str) -> None:
         group = self.cluster.find("RoleBasedGroup", "chat")
@@ -114,8 +116,8 @@ class GroupUnderEdits(RuleBasedStateMachine):
         for role in self.present:
             update = self.cluster.workload(role)["status"]["updateRevision"]
             for key, obj in list(self.cluster.objects.items()):
-                left = key.kind == "RoleInstance" and wire.labels_of(obj)[wire.ROLE_NAME] == role
-                if left and wire.labels_of(obj)[wire.REVISION_HASH] != update:
+                left = key.kind == "RoleInstance" and labels_of(obj)[wire.ROLE_NAME] == role
+                if left and labels_of(obj)[wire.REVISION_HASH] != update:
                     self.cluster.delete(Key("RoleInstance", NAMESPACE, key.name))
         self.cluster.settle()
 
@@ -159,7 +161,7 @@ TestGroupUnderEdits = GroupUnderEdits.TestCase
 def test_a_rollout_keeps_its_budget_whatever_the_order_of_events(
     replicas: int, budget: int, pods_per_instance: int, recreate: bool, data: st.DataObject
 ) -> None:
-    cluster = InMemoryCluster()
+    cluster = GroupInMemory()
     cluster.apply_group([rolling("model:1", "a", replicas, budget, pods_per_instance)])
     cluster.settle()
     cluster.apply_group([rolling("model:2", "b" if recreate else "a", replicas, budget, pods_per_instance)])
@@ -170,9 +172,9 @@ def test_a_rollout_keeps_its_budget_whatever_the_order_of_events(
         elif pods := list(cluster.pods()):
             cluster.run_pod(data.draw(st.sampled_from(pods), label="pod"))
         serving = Counter(
-            wire.labels_of(pod)[wire.INSTANCE_NAME]
+            labels_of(pod)[wire.INSTANCE_NAME]
             for pod in cluster.pods().values()
-            if wire.is_true(pod, "Ready") and not wire.terminating(pod)
+            if is_true(pod, "Ready") and not terminating(pod)
         )
         whole = sum(1 for ready in serving.values() if ready == pods_per_instance)
         assert replicas - whole <= budget

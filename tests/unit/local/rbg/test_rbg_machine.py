@@ -1,11 +1,12 @@
 """The machine in memory: what a real cluster shows too slowly, or never at will."""
 
 import pytest
-from rbg_in_memory import InMemoryCluster
+from rbg_in_memory import GroupInMemory
 
 from omeflow.kube.request import Object
 from omeflow.local.rbg import wire
 from omeflow.local.rbg.health import STABLY_UNHEALTHY
+from omeflow.local.simulation.objects import is_true, labels_of
 
 
 def role(name: str, image: str = "model:1", *, replicas: int = 3, adapter: bool = False, **more: object) -> Object:
@@ -18,12 +19,12 @@ def role(name: str, image: str = "model:1", *, replicas: int = 3, adapter: bool 
     } | more
 
 
-def images(cluster: InMemoryCluster, of_role: str) -> list[str]:
-    return [pod["spec"]["containers"][0]["image"] for pod in cluster.pods(of_role).values()]
+def images(cluster: GroupInMemory, of_role: str) -> list[str]:
+    return [pod["spec"]["containers"][0]["image"] for pod in cluster.pods_of(of_role).values()]
 
 
 def test_a_settled_group_is_left_alone() -> None:
-    cluster = InMemoryCluster()
+    cluster = GroupInMemory()
     cluster.apply_group([role("engine", adapter=True), role("router", dependencies=["engine"])])
     cluster.settle()
     before = cluster.changes
@@ -34,11 +35,11 @@ def test_a_settled_group_is_left_alone() -> None:
     assert len(cluster.pods()) == 6
     group = cluster.find("RoleBasedGroup", "chat")
     assert group is not None
-    assert wire.is_true(group, "Ready")
+    assert is_true(group, "Ready")
 
 
 def test_just_after_an_edit_the_group_claims_to_be_ready() -> None:
-    cluster = InMemoryCluster()
+    cluster = GroupInMemory()
     cluster.apply_group([role("engine")])
     cluster.settle()
 
@@ -47,13 +48,13 @@ def test_just_after_an_edit_the_group_claims_to_be_ready() -> None:
 
     group = cluster.find("RoleBasedGroup", "chat")
     assert group is not None
-    assert wire.is_true(group, "Ready")
+    assert is_true(group, "Ready")
     assert group["status"]["observedGeneration"] == group["metadata"]["generation"]
     assert images(cluster, "engine") == ["model:1"] * 3
 
 
 def test_an_instance_counts_as_updated_and_ready_before_its_pod_is() -> None:
-    cluster = InMemoryCluster()
+    cluster = GroupInMemory()
     cluster.apply_group([role("engine", replicas=1)])
     cluster.settle()
 
@@ -96,9 +97,9 @@ def test_a_step_for_another_workload_makes_the_ten_seconds_begin_again() -> None
     assert images(cluster, "engine") == ["model:1", "model:1", "broken"]
 
 
-def broken(*others: Object) -> InMemoryCluster:
+def broken(*others: Object) -> GroupInMemory:
     """A cluster whose engine hangs in the midst of a rollout: the image of the last pod cannot be pulled."""
-    cluster = InMemoryCluster()
+    cluster = GroupInMemory()
     cluster.unpullable.add("broken")
     cluster.apply_group([role("engine"), *others])
     cluster.settle()
@@ -109,7 +110,7 @@ def broken(*others: Object) -> InMemoryCluster:
 
 
 def test_metadata_of_the_group_is_no_reason_to_look() -> None:
-    cluster = InMemoryCluster()
+    cluster = GroupInMemory()
     cluster.apply_group([role("engine")])
     cluster.settle()
 
@@ -119,7 +120,7 @@ def test_metadata_of_the_group_is_no_reason_to_look() -> None:
 
 
 def test_a_dependency_that_is_not_ready_holds_back_everything_after_it() -> None:
-    cluster = InMemoryCluster()
+    cluster = GroupInMemory()
     cluster.unpullable.add("broken")
     router = role("router", dependencies=["engine"])
     cluster.apply_group([role("engine", "broken"), router, role("old", replicas=1)])
@@ -129,7 +130,7 @@ def test_a_dependency_that_is_not_ready_holds_back_everything_after_it() -> None
 
     cluster.apply_group([role("engine", "broken"), router])
     cluster.settle()
-    assert cluster.pods("old")
+    assert cluster.pods_of("old")
 
 
 @pytest.mark.parametrize(
@@ -137,7 +138,7 @@ def test_a_dependency_that_is_not_ready_holds_back_everything_after_it() -> None
     [(["nobody"], "depend on each other or on roles that do not exist"), (["engine"], "depend on each other")],
 )
 def test_impossible_dependencies_are_said_in_an_event(dependencies: list[str], said: str) -> None:
-    cluster = InMemoryCluster()
+    cluster = GroupInMemory()
     cluster.apply_group([role("engine", dependencies=dependencies)])
     cluster.settle()
 
@@ -146,7 +147,7 @@ def test_impossible_dependencies_are_said_in_an_event(dependencies: list[str], s
 
 
 def test_a_dropped_count_is_overridden_by_the_adapter_and_written_back_later() -> None:
-    cluster = InMemoryCluster()
+    cluster = GroupInMemory()
     cluster.apply_group([role("engine", adapter=True)])
     cluster.settle()
 
@@ -167,14 +168,14 @@ def test_a_dropped_count_is_overridden_by_the_adapter_and_written_back_later() -
 
 def test_surge_instances_come_first_and_go_at_the_end() -> None:
     strategy = {"rolloutStrategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}}
-    cluster = InMemoryCluster()
+    cluster = GroupInMemory()
     cluster.apply_group([role("engine", **strategy)])
     cluster.settle()
 
     cluster.apply_group([role("engine", "model:2", **strategy)])
     most = fewest_ready = 3
     while cluster.step() or cluster.run_all_pods():
-        ready = sum(wire.is_true(pod, "Ready") for pod in cluster.pods().values())
+        ready = sum(is_true(pod, "Ready") for pod in cluster.pods().values())
         most, fewest_ready = max(most, len(cluster.pods())), min(fewest_ready, ready)
 
     assert (most, fewest_ready) == (4, 3)
@@ -182,7 +183,7 @@ def test_surge_instances_come_first_and_go_at_the_end() -> None:
 
 
 def test_instances_become_available_after_their_time() -> None:
-    cluster = InMemoryCluster()
+    cluster = GroupInMemory()
     cluster.apply_group([role("engine", minReadySeconds=30)])
     while cluster.step() or cluster.run_all_pods():
         pass
@@ -194,11 +195,11 @@ def test_instances_become_available_after_their_time() -> None:
 
 
 def test_labels_that_name_the_instance_are_those_of_the_last_one_made_in_the_same_pass() -> None:
-    cluster = InMemoryCluster()
+    cluster = GroupInMemory()
     cluster.apply_group([role("engine")])
     cluster.settle()
-    assert {wire.labels_of(pod)[wire.INSTANCE_INDEX] for pod in cluster.pods().values()} == {"2"}
+    assert {labels_of(pod)[wire.INSTANCE_INDEX] for pod in cluster.pods().values()} == {"2"}
 
     cluster.apply_group([role("engine", "model:2")])
     cluster.settle()
-    assert all(wire.INSTANCE_INDEX not in wire.labels_of(pod) for pod in cluster.pods().values())
+    assert all(wire.INSTANCE_INDEX not in labels_of(pod) for pod in cluster.pods().values())

@@ -4,12 +4,11 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from omeflow.kube.request import Object
-from omeflow.local.rbg import wire
 
 
 @dataclass(frozen=True, slots=True)
 class Apply:
-    """Server-side apply with force by `rbg`, as the real controller writes workloads, services and status."""
+    """Server-side apply with force, under the controller's own manager."""
 
     obj: Object
     subresource: str | None = None
@@ -32,13 +31,14 @@ class Patch:
     """Merge patch: an Update, as field ownership sees it.
 
     Attributes:
+        manager: None: the controller's own.
         guarded: refused when somebody wrote the object since; for lists that others write too.
     """
 
     obj: Object
     patch: Object
     subresource: str | None = None
-    manager: str = wire.MANAGER
+    manager: str | None = None
     guarded: bool = False
 
 
