@@ -13,18 +13,16 @@ from activities.ownership import ensure_ours
 from activities.records import Records
 from omeflow.api.errors import FieldOwned
 from omeflow.api.kinds import HORIZONTAL_POD_AUTOSCALER, ROLE_BINDING, kind_of, title
-from omeflow.api.rollouts import InferenceRollout
 from omeflow.api.steps import APPLY_AUTOSCALERS, APPLY_EXPOSURE, APPLY_RBAC, Applied, StepRequest
 from omeflow.kube.client import Cluster
 from strategies.contract import Desired, Manifest, Owner
-from strategies.manager import StrategyManager
+from strategies.counts import unscaled_count
 from strategies.recorded import objects_of
 
 
 @dataclass(frozen=True, slots=True)
 class ApplyShared:
     cluster: Cluster
-    strategies: StrategyManager
     records: Records
 
     @activity.defn(name=APPLY_RBAC.name)
@@ -37,27 +35,24 @@ class ApplyShared:
 
     @activity.defn(name=APPLY_AUTOSCALERS.name)
     async def autoscalers(self, request: StepRequest) -> Applied:
-        record = await self.records.get(request.attempt)
-        desired = objects_of(record)
+        desired = objects_of(await self.records.get(request.attempt))
         applied = await self._apply(request, desired.autoscalers)
         if all(role.scaled for role in desired.roles.values()):
             return applied
-        return await self._count(record, desired, applied)
+        return await self._count(desired, applied, namespace=request.attempt.namespace)
 
     @activity.defn(name=APPLY_EXPOSURE.name)
     async def exposure(self, request: StepRequest) -> Applied:
         desired = objects_of(await self.records.get(request.attempt))
         return await self._apply(request, desired.exposure)
 
-    async def _count(self, record: InferenceRollout, desired: Desired, applied: Applied) -> Applied:
+    async def _count(self, desired: Desired, applied: Applied, *, namespace: str) -> Applied:
         """Bring roles that nobody scales to their minReplicas."""
-        attempt = record.attempt
-        owner = Owner(attempt.namespace, attempt.service, attempt.uid)
-        strategy = self.strategies.named(record.spec.strategy or "")
-        selector = f"{strategy.scalable.label}={owner.name}"
-        targets = await self.cluster.list(strategy.scalable.kind, owner.namespace, label_selector=selector)
-        scalers = await self.cluster.list(HORIZONTAL_POD_AUTOSCALER, owner.namespace)
-        counts = strategy.unscaled_counts(owner, desired, targets=targets, scalers=scalers)
+        scalers = await self.cluster.list(HORIZONTAL_POD_AUTOSCALER, namespace)
+        counted = [(role, role.counted) for role in desired.roles.values() if role.counted and not role.scaled]
+        targets = await asyncio.gather(*(self.cluster.find(kind_of(one), one["name"], namespace) for _, one in counted))
+        found = (unscaled_count(role, target, scalers) for (role, _), target in zip(counted, targets, strict=True))
+        counts = [count for count in found if count]
         for count in counts:
             await self.cluster.apply(count.manifest, manager=count.manager, force=count.force)
         return Applied(objects=applied.objects + len(counts), notes=[*applied.notes, *(c.why for c in counts)])

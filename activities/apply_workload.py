@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 from temporalio import activity
 
-from activities.reading import read_live, read_service
+from activities.reading import read_ours, read_service
 from activities.records import Records, now, timestamp
 from activities.remembering import read_history
 from omeflow.api.errors import Conflict, FieldOwned
 from omeflow.api.rollouts import InferenceRollout, Phase, StageTiming, Status, Wait
 from omeflow.api.steps import APPLY_WORKLOAD, Applied, StageRequest
 from omeflow.kube.client import Cluster
-from strategies.contract import Owner
+from strategies.contract import Owner, workloads_of
 from strategies.manager import StrategyManager
 from strategies.planning import REPAIR, mixture
 from strategies.recorded import objects_of, plan_of
@@ -31,14 +31,13 @@ class ApplyWorkload:
         record = await self.records.get(attempt)
         plan, desired = plan_of(record), objects_of(record)
         strategy = self.strategies.named(record.spec.strategy or "")
-        named = [entry.kind for entry in strategy.observed_kinds if entry.named]
-        _, live, history = await asyncio.gather(
-            read_service(self.cluster, namespace=owner.namespace, name=owner.name, uid=owner.uid),
-            read_live(self.cluster, strategy, owner, kinds=named),
-            read_history(self.records, record, only=set(plan.serving.values())),
-        )
+        history = await read_history(self.records, record, only=set(plan.serving.values()))
         reached = len(plan.stages) if request.stage.name == REPAIR else request.index
         roles = mixture(plan, attempt.number, desired, history, stage=reached)
+        _, live = await asyncio.gather(
+            read_service(self.cluster, namespace=owner.namespace, name=owner.name, uid=owner.uid),
+            read_ours(self.cluster, owner, workloads_of(roles.values())),
+        )
         applies = strategy.workload(owner, roles, live)
         for apply in applies:
             try:

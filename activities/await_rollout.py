@@ -17,7 +17,7 @@ from omeflow.rollout.roles import RoleState
 from strategies.contract import Owner
 from strategies.manager import StrategyManager
 from strategies.planning import expected_attempts
-from strategies.recorded import plan_of
+from strategies.recorded import objects_of, plan_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class AwaitRollout:
         owner = Owner(attempt.namespace, attempt.service, attempt.uid)
         record = await self.records.get(attempt)
         strategy = self.strategies.named(record.spec.strategy or "")
-        live = await read_live(self.cluster, strategy, owner)
+        live = await read_live(self.cluster, strategy, owner, objects_of(record).workloads)
         states = strategy.role_states(owner.name, live)
         expected = expected_attempts(plan_of(record), attempt.number, stage.roles)
         roles = [states.get(role, _absent(role)).numbers(number) for role, number in expected.items()]

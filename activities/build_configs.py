@@ -1,19 +1,17 @@
 """build-configs: from the attempt's inputs to its objects and its plan, both set in the record once."""
 
-import asyncio
 from dataclasses import dataclass
 
 from temporalio import activity
 
-from activities.ownership import ensure_ours
-from activities.reading import read_live
+from activities.reading import read_live, read_ours
 from activities.records import Records
 from activities.remembering import read_history
 from omeflow.api.kinds import kind_of
 from omeflow.api.rollouts import InferenceRollout
 from omeflow.api.steps import BUILD_CONFIGS, FORCED, REPLAY, BuildRequest, Plan
 from omeflow.kube.client import Cluster
-from strategies.contract import Desired, Manifest, Owner
+from strategies.contract import Desired, Live, Owner
 from strategies.history import History
 from strategies.manager import StrategyManager
 from strategies.planning import Planned, plan_attempt, repair_plan
@@ -35,11 +33,12 @@ class BuildConfigs:
         if request.repair:
             return repair_plan(plan_of(record), objects_of(record))
         chosen, desired = render(inputs_of(record), self.strategies)
-        live, history = await asyncio.gather(
-            read_live(self.cluster, chosen.strategy, owner),
-            read_history(self.records, record),
-        )
-        await self._refuse_foreign(owner, desired, History(()) if record.spec.cause == REPLAY else history)
+        history = await read_history(self.records, record)
+        found = await self._refuse_foreign(owner, desired, History(()) if record.spec.cause == REPLAY else history)
+        former = history.workloads()
+        begun = former or any(found.of(kind_of(workload)) for workload in desired.workloads)
+        workloads = [*former, *desired.workloads] if begun else []
+        live = await read_live(self.cluster, chosen.strategy, owner, workloads)
         planned = plan_attempt(
             attempt=attempt.number,
             service=owner.name,
@@ -60,20 +59,16 @@ class BuildConfigs:
         )
         return _answer(record, planned, desired)
 
-    async def _refuse_foreign(self, owner: Owner, desired: Desired, history: History) -> None:
+    async def _refuse_foreign(self, owner: Owner, desired: Desired, history: History) -> Live:
         """Before the first write: whatever we would make and never made before is free, or ours.
 
         Args:
             history: what was made before; of a replay nothing, for a failed attempt may have made less than it wanted.
-        """
-        unknown = [manifest for manifest in desired.shared if not history.made(manifest)]
-        for found in await asyncio.gather(*(self._existing(manifest) for manifest in unknown)):
-            if found is not None:
-                ensure_ours(found, owner)
 
-    async def _existing(self, manifest: Manifest) -> Manifest | None:
-        metadata = manifest["metadata"]
-        return await self.cluster.find(kind_of(manifest), metadata["name"], metadata["namespace"])
+        Returns:
+            those of them that exist.
+        """
+        return await read_ours(self.cluster, owner, [one for one in desired.objects if not history.made(one)])
 
 
 def _answer(record: InferenceRollout, planned: Planned, desired: Desired) -> Plan:

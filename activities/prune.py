@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from temporalio import activity
 
 from activities.ownership import ensure_ours
-from activities.reading import read_live, read_service
+from activities.reading import read_ours, read_service
 from activities.records import Records
 from activities.remembering import read_history
 from omeflow.api.errors import ForeignObject
@@ -35,9 +35,9 @@ class Prune:
         removed: list[str] = []
         if plan.removed_roles:
             strategy = self.strategies.named(record.spec.strategy or "")
-            live = await read_live(self.cluster, strategy, owner)
             history = await read_history(self.records, record, only=set(plan.serving.values()))
             roles = mixture(plan, attempt.number, desired, history, stage=len(plan.stages))
+            live = await read_ours(self.cluster, owner, desired.workloads)
             for apply in strategy.removal(owner, roles, plan.removed_roles, live):
                 await self.cluster.apply(apply.manifest, manager=apply.manager, force=apply.force)
             removed += [f"role {role}" for role in plan.removed_roles]

@@ -15,6 +15,7 @@ from omeflow.api.steps import REPLACE_STUCK, Applied, StageRequest
 from omeflow.kube.client import Cluster
 from strategies.contract import Manifest, Owner
 from strategies.manager import StrategyManager
+from strategies.recorded import objects_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class ReplaceStuck:
         record = await self.records.get(attempt)
         strategy = self.strategies.named(record.spec.strategy or "")
         await read_service(self.cluster, namespace=owner.namespace, name=owner.name, uid=owner.uid)
-        live = await read_live(self.cluster, strategy, owner)
+        live = await read_live(self.cluster, strategy, owner, objects_of(record).workloads)
         states = strategy.role_states(owner.name, live)
         names = {name for role in request.stage.roles if role in states for name in states[role].stuck}
         objects = [obj for obj in live.of(strategy.replaceable) if obj["metadata"]["name"] in names]

@@ -4,16 +4,22 @@ The names mirror OEP-0006 (ome.md 17) so that people who know OME recognise them
 its I/O. Strategies are pure: they see plain data and return plain data.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 from omeflow.api.kinds import Kind
-from omeflow.api.names import FIELD_MANAGER
+from omeflow.api.names import FIELD_MANAGER, ISVC_LABEL
 from omeflow.components.types import Components, DeploymentMode
 from omeflow.rollout.roles import RoleState
 
 Manifest = dict[str, Any]
+Reference = dict[str, str]
+"""`apiVersion`, `kind` and `name` of an object in the service's namespace."""
+
+
+def reference_to(manifest: Manifest) -> Reference:
+    return {"apiVersion": manifest["apiVersion"], "kind": manifest["kind"], "name": manifest["metadata"]["name"]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +47,8 @@ class DesiredRole:
         digest: hash of everything in `body` that makes the role roll (design rules 6 and 11).
         min_replicas: the count at creation, in pods or groups.
         scaled: an autoscaler of ours targets the role.
+        workloads: the objects that the role is written into; roles may share one.
+        counted: the object whose `spec.replicas` is the role's count, and which scalers target; None if there is none.
     """
 
     role: str
@@ -48,6 +56,8 @@ class DesiredRole:
     digest: str
     min_replicas: int
     scaled: bool
+    workloads: list[Reference] = field(default_factory=list)
+    counted: Reference | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +72,15 @@ class Desired:
     @property
     def shared(self) -> list[Manifest]:
         return [*self.rbac, *self.autoscalers, *self.exposure]
+
+    @property
+    def workloads(self) -> list[Reference]:
+        return _each_once(self.roles.values())
+
+    @property
+    def objects(self) -> list[Reference]:
+        """Everything that is written for the service."""
+        return [*self.workloads, *(reference_to(manifest) for manifest in self.shared)]
 
     def to_json(self) -> Manifest:
         """For the attempt record."""
@@ -79,6 +98,18 @@ class RoleVersion:
 
     attempt: int
     desired: DesiredRole
+
+
+def workloads_of(roles: Iterable[RoleVersion]) -> list[Reference]:
+    """The objects that these roles are written into, each once."""
+    return _each_once(version.desired for version in roles)
+
+
+def _each_once(roles: Iterable[DesiredRole]) -> list[Reference]:
+    found: list[Reference] = []
+    for role in roles:
+        found += [one for one in role.workloads if one not in found]
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,16 +134,10 @@ class Live:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """A kind that the strategy reads.
-
-    Attributes:
-        label: holds the service's name on its objects.
-        named: the object has the service's name, so one of somebody else's may stand in its place.
-    """
+    """A kind that the strategy reads. `label` holds the service's name on its objects."""
 
     kind: Kind
-    label: str
-    named: bool = False
+    label: str = ISVC_LABEL
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,15 +154,11 @@ class Capabilities:
 
 class Strategy(Protocol):
     name: str
-    observed_kinds: Sequence[Observed]
+    observed_kinds: Mapping[Kind, Sequence[Observed]]
+    """What is read to know how roles stand, by the kind of their workload objects."""
     capabilities: Capabilities
-    needs: Sequence[Kind]
-    scalable: Observed
-    """What autoscalers target: the objects that hold the roles' counts."""
     replaceable: Kind
     """What `RoleState.stuck` names: objects whose deletion makes the backend create them anew."""
-    install: str
-    """The sentence that says what to install on a cluster that lacks one of `needs`."""
 
     def is_applicable(self, annotations: Mapping[str, str]) -> bool:
         """Whether the service asks for this strategy."""
@@ -149,24 +170,18 @@ class Strategy(Protocol):
         """Everything the service's objects should be. Raises Terminal errors."""
 
     def workload(self, owner: Owner, roles: Mapping[str, RoleVersion], live: Live) -> list[Apply]:
-        """The applies, in order, that give every role its version and leave every live count alone (design rule 3)."""
+        """The applies, in order, that give every role its version and leave every live count alone (design rule 3).
+
+        Args:
+            live: at least the workload objects of these roles, by name.
+        """
 
     def removal(
         self, owner: Owner, roles: Mapping[str, RoleVersion], leaving: Sequence[str], live: Live
     ) -> list[Apply]:
-        """The applies, in order, that take `leaving` roles out of the workload without leaving a stub."""
+        """The applies, in order, that take `leaving` roles out of objects that other roles stay in, without a stub."""
 
-    def unscaled_counts(
-        self, owner: Owner, desired: Desired, *, targets: Sequence[Manifest], scalers: Sequence[Manifest]
-    ) -> list[Apply]:
-        """The applies that give roles that nobody scales their minReplicas (design rule 1).
-
-        Args:
-            targets: the service's objects of the `scalable` kind.
-            scalers: HorizontalPodAutoscalers of the namespace, whoever made them.
-        """
-
-    def served_attempts(self, live: Live) -> dict[str, int]:
+    def served_attempts(self, service: str, live: Live) -> dict[str, int]:
         """Attempt whose template each live role has."""
 
     def role_states(self, service: str, live: Live) -> dict[str, RoleState]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from omeflow.components.inputs import Inputs
-from strategies.contract import Desired, DesiredRole, Manifest, RoleVersion
+from strategies.contract import Desired, DesiredRole, Manifest, Reference, RoleVersion
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +48,13 @@ class History:
         """The last attempt that converged and all after it: whatever is in the cluster, one of these put it there."""
         return (attempt for number, attempt in self._by_number.items() if number >= self._since)
 
-    def made(self, manifest: Manifest) -> bool:
+    def made(self, wanted: Reference) -> bool:
         """Whether a former attempt wanted an object of that kind and name."""
-        wanted = address(manifest)
-        return any(address(made) == wanted for attempt in self._by_number.values() for made in attempt.desired.shared)
+        return any(wanted in attempt.desired.objects for attempt in self._by_number.values())
+
+    def workloads(self) -> list[Reference]:
+        """The workload objects that former attempts wanted."""
+        return [one for attempt in self._by_number.values() for one in attempt.desired.workloads]
 
 
 def address(manifest: Manifest) -> tuple[str, str, str]:

@@ -14,8 +14,8 @@ from omeflow.components.inputs import Inputs
 from omeflow.rollout.differences import describe
 from omeflow.rollout.planner import DEFAULT_DEADLINE_SECONDS as DEADLINE
 from omeflow.rollout.planner import RoleChange, plan_stages
-from strategies.contract import Desired, DesiredRole, Live, Manifest, RoleVersion, Strategy
-from strategies.history import Former, History, address
+from strategies.contract import Desired, DesiredRole, Live, Manifest, Reference, RoleVersion, Strategy
+from strategies.history import Former, History
 
 REPAIR = "repair"
 """Name of the stage in which a converged attempt is done again."""
@@ -51,7 +51,7 @@ def plan_attempt(
         render: the present renderer, for recorded inputs; may raise Terminal.
         forced: a repair or replay: every step is done again, whatever the records say.
     """
-    marks = {role: number for role, number in strategy.served_attempts(live).items() if number}
+    marks = {role: number for role, number in strategy.served_attempts(service, live).items() if number}
     serving = history.serving(marks)
     states = strategy.role_states(service, live)
     changes, pending, told = [], {}, []
@@ -126,14 +126,12 @@ def _by_present_code(role: str, version: RoleVersion | None, history: History, r
         return version.desired
 
 
-def _unwanted(desired: Desired, history: History) -> list[dict[str, str]]:
-    wanted = {address(manifest) for manifest in desired.shared}
-    made = {address(manifest): manifest for former in history.since_converged() for manifest in former.desired.shared}
-    return [
-        {"apiVersion": version, "kind": kind, "name": name}
-        for version, kind, name in made
-        if (version, kind, name) not in wanted
-    ]
+def _unwanted(desired: Desired, history: History) -> list[Reference]:
+    """What attempts since the last converged one may have left in the cluster and this one does not want."""
+    unwanted: list[Reference] = []
+    for former in history.since_converged():
+        unwanted += [made for made in former.desired.objects if made not in (*unwanted, *desired.objects)]
+    return unwanted
 
 
 def _with_steps(plan: RolloutPlan, desired: Desired, history: History, *, forced: bool) -> Planned:

@@ -4,15 +4,16 @@ The live path, the offline renderer and the comparison with recorded attempts al
 differ.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
-from omeflow.api.errors import NotServed
-from omeflow.api.kinds import Kind
+from omeflow.api.errors import NotServed, Terminal
+from omeflow.api.kinds import Kind, kind_of
 from omeflow.components.build import build_components
 from omeflow.components.inputs import Inputs
 from omeflow.components.types import Components
 from strategies.contract import Desired, Owner, PlanRequest, Strategy
+from strategies.installing import remedy
 from strategies.manager import StrategyManager
 
 
@@ -29,11 +30,6 @@ class Chosen:
         return {role: str(config.mode) for role, config in self.components.configs.items()}
 
 
-def not_served(strategy: Strategy, serves: Callable[[Kind], bool]) -> list[str]:
-    """Names of the kinds that the strategy needs and the cluster does not serve."""
-    return [kind.name for kind in strategy.needs if not serves(kind)]
-
-
 def choose(inputs: Inputs, strategies: StrategyManager) -> Chosen:
     """Select and validate the strategy, resolve and merge the specs.
 
@@ -42,8 +38,6 @@ def choose(inputs: Inputs, strategies: StrategyManager) -> Chosen:
     """
     service = f"{inputs.service.namespace}/{inputs.service.name}"
     choice = strategies.select(service, inputs.service.annotations)
-    if inputs.not_served:
-        raise NotServed(f"InferenceService {service}: {choice.strategy.install}")
     components = build_components(inputs)
     modes = {role: config.mode for role, config in components.configs.items()}
     choice.strategy.validate_deployment_modes(service, modes)
@@ -51,8 +45,40 @@ def choose(inputs: Inputs, strategies: StrategyManager) -> Chosen:
 
 
 def render(inputs: Inputs, strategies: StrategyManager) -> tuple[Chosen, Desired]:
-    """Everything the service's objects should be. Deterministic; raises Terminal errors as `choose`."""
+    """Everything the service's objects should be. Deterministic.
+
+    Raises:
+        NotServed: it needs a kind that the cluster does not serve; the sentence says what to install.
+        Terminal: as `choose`.
+    """
     chosen = choose(inputs, strategies)
     service = inputs.service
     owner = Owner(service.namespace, service.name, service.uid)
-    return chosen, chosen.strategy.plan(PlanRequest(owner, chosen.components, service.annotations))
+    desired = chosen.strategy.plan(PlanRequest(owner, chosen.components, service.annotations))
+    if lacking := [kind for kind in _needed(chosen.strategy, desired) if kind.name in inputs.not_served]:
+        raise NotServed(f"InferenceService {service.namespace}/{service.name}: {remedy(lacking)}")
+    return chosen, desired
+
+
+def on_a_cluster_without(inputs: Inputs, lacking: Iterable[Kind]) -> Inputs:
+    """The inputs of a cluster that does not serve these kinds either."""
+    return replace(inputs, not_served=tuple(sorted({*inputs.not_served, *(kind.name for kind in lacking)})))
+
+
+def needed_kinds(inputs: Inputs, strategies: StrategyManager) -> list[Kind]:
+    """The kinds that the service needs a cluster to serve beyond Kubernetes' own; none if it is refused anyway.
+
+    They follow from the rendered objects, so that a kind counts only for the services that have such objects.
+    """
+    try:
+        chosen, desired = render(replace(inputs, not_served=()), strategies)
+    except Terminal:
+        return []
+    return _needed(chosen.strategy, desired)
+
+
+def _needed(strategy: Strategy, desired: Desired) -> list[Kind]:
+    written = [kind_of(workload) for workload in desired.workloads]
+    read = [entry.kind for kind in written for entry in strategy.observed_kinds.get(kind, ())]
+    shared = [kind_of(manifest) for manifest in desired.shared]
+    return [kind for kind in dict.fromkeys([*written, *read, *shared]) if not kind.built_in]

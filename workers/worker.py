@@ -34,7 +34,7 @@ def make_worker(
 ) -> Worker:
     """A worker on the settings' queue; run it with `await worker.run()`."""
     manager, records = strategies or default_manager(), Records(cluster)
-    shared = ApplyShared(cluster, manager, records)
+    shared = ApplyShared(cluster, records)
     return Worker(
         client,
         task_queue=settings.task_queue,

@@ -5,7 +5,7 @@ connection becomes one of our errors (design rule 9).
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -209,12 +209,21 @@ class Cluster:
 
     async def serves(self, kind: Kind) -> bool:
         """Whether the server has that kind in that version now."""
-        path = f"/apis/{kind.group}/{kind.version}" if kind.group else f"/api/{kind.version}"
+        return not await self.unserved([kind])
+
+    async def unserved(self, kinds: Sequence[Kind]) -> tuple[Kind, ...]:
+        """Those of the kinds that the server does not have in that version now; one request per group and version."""
+        paths = dict.fromkeys(f"/apis/{kind.api_version}" if kind.group else f"/api/{kind.version}" for kind in kinds)
+        served = {name for names in await asyncio.gather(*map(self._resources, paths)) for name in names}
+        return tuple(kind for kind in kinds if (kind.api_version, kind.plural) not in served)
+
+    async def _resources(self, path: str) -> tuple[tuple[str, str], ...]:
+        """Group with version, and plural name, of what the server has at a path."""
         try:
             body = await self._send(request.raw(path))
         except NotFound:
-            return False
-        return any(resource["name"] == kind.plural for resource in body.get("resources") or [])
+            return ()
+        return tuple((body["groupVersion"], resource["name"]) for resource in body.get("resources") or ())
 
     async def served_versions(self, group: str) -> tuple[str, ...]:
         """Versions of a group, the preferred one first; none if the server does not have the group."""

@@ -7,9 +7,10 @@ mark says when a body was applied and not what it is.
 from typing import Any
 
 from omeflow.api.errors import Invalid
+from omeflow.api.kinds import ROLE_BASED_GROUP, SCALING_ADAPTER
 from omeflow.components.types import ComponentConfig, DeploymentMode, Json
 from strategies.autoscaling import is_scaled
-from strategies.contract import DesiredRole
+from strategies.contract import DesiredRole, Owner
 from strategies.digests import digest
 
 LONGEST_NAME = 50
@@ -22,7 +23,7 @@ _LWS_ALIASES = {
 }
 
 
-def desired_role(config: ComponentConfig) -> DesiredRole:
+def desired_role(owner: Owner, config: ComponentConfig) -> DesiredRole:
     """The role of one component.
 
     Raises:
@@ -51,6 +52,8 @@ def desired_role(config: ComponentConfig) -> DesiredRole:
         digest=digest(body),
         min_replicas=max(1, minimum) if scaled else minimum,  # an HPA leaves an object with no replicas alone
         scaled=scaled,
+        workloads=[{"apiVersion": ROLE_BASED_GROUP.api_version, "kind": ROLE_BASED_GROUP.name, "name": owner.name}],
+        counted={"apiVersion": SCALING_ADAPTER.api_version, "kind": SCALING_ADAPTER.name, "name": config.name},
     )
 
 

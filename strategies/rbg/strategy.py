@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 
 from omeflow.api.errors import Invalid
 from omeflow.api.kinds import POD, ROLE_BASED_GROUP, ROLE_INSTANCE, ROLE_INSTANCE_SET, SCALING_ADAPTER, Kind
-from omeflow.api.names import COMPONENT_INDEX, DEPLOYMENT_MODE, ENGINE, GROUP_NAME, ISVC_LABEL, ROLE_NAME, ROUTER
+from omeflow.api.names import COMPONENT_INDEX, DEPLOYMENT_MODE, ENGINE, GROUP_NAME, ROLE_NAME, ROUTER
 from omeflow.components.types import ComponentConfig, DeploymentMode
 from omeflow.rollout.roles import RoleState
 from strategies.autoscaling import autoscaler
 from strategies.contract import Apply, Capabilities, Desired, Live, Manifest, Observed, Owner, PlanRequest, RoleVersion
 from strategies.exposure import component_service
 from strategies.rbac import router_rbac
-from strategies.rbg import counts, group, observe
+from strategies.rbg import group, observe
 from strategies.rbg.roles import desired_role
 
 _MODES = {
@@ -23,19 +23,15 @@ _MODES = {
 
 class RBGStrategy:
     name = "RBG"
-    observed_kinds: Sequence[Observed] = (
-        Observed(ROLE_BASED_GROUP, ISVC_LABEL, named=True),
-        Observed(ROLE_INSTANCE_SET, GROUP_NAME),
-        Observed(ROLE_INSTANCE, GROUP_NAME),
-        Observed(POD, GROUP_NAME),
-    )
-    scalable = Observed(SCALING_ADAPTER, GROUP_NAME)
+    observed_kinds: Mapping[Kind, Sequence[Observed]] = {
+        ROLE_BASED_GROUP: (
+            Observed(ROLE_BASED_GROUP),
+            Observed(ROLE_INSTANCE_SET, GROUP_NAME),
+            Observed(ROLE_INSTANCE, GROUP_NAME),
+            Observed(POD),
+        )
+    }
     replaceable = ROLE_INSTANCE
-    needs: Sequence[Kind] = (ROLE_BASED_GROUP, ROLE_INSTANCE_SET)
-    install = (
-        "the cluster does not serve RoleBasedGroup workloads.x-k8s.io/v1alpha2, which annotation"
-        f" {DEPLOYMENT_MODE}: RoleBasedGroup asks for; install RBG v0.7.0 or later (github.com/sgl-project/rbg)"
-    )
     capabilities = Capabilities(partition=True, pause=True, in_place=True, gang=True, ratio=True)
 
     def is_applicable(self, annotations: Mapping[str, str]) -> bool:
@@ -56,7 +52,7 @@ class RBGStrategy:
         owner, configs = request.owner, request.components.configs
         for config in configs.values():
             _refuse_other_mode(owner, config)
-        roles = {role: desired_role(config) for role, config in configs.items()}
+        roles = {role: desired_role(owner, config) for role, config in configs.items()}
         autoscalers = [
             autoscaler(owner, config, target=SCALING_ADAPTER, target_name=config.name) for config in configs.values()
         ]
@@ -79,13 +75,8 @@ class RBGStrategy:
         going = {role: roles.get(role) for role in leaving}
         return group.removal(owner, staying, going, _group(owner.name, live))
 
-    def unscaled_counts(
-        self, owner: Owner, desired: Desired, *, targets: Sequence[Manifest], scalers: Sequence[Manifest]
-    ) -> list[Apply]:
-        return counts.unscaled_counts(owner, desired.roles, adapters=targets, scalers=scalers)
-
-    def served_attempts(self, live: Live) -> dict[str, int]:
-        return observe.served_attempts(next(iter(live.of(ROLE_BASED_GROUP)), None))
+    def served_attempts(self, service: str, live: Live) -> dict[str, int]:
+        return observe.served_attempts(_group(service, live))
 
     def role_states(self, service: str, live: Live) -> dict[str, RoleState]:
         return observe.role_states(service, live)

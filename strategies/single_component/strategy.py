@@ -11,17 +11,14 @@ from omeflow.api.kinds import POD, Kind
 from omeflow.api.names import DEPLOYMENT_MODE
 from omeflow.components.types import DeploymentMode
 from omeflow.rollout.roles import RoleState
-from strategies.contract import Apply, Capabilities, Desired, Live, Manifest, Observed, Owner, PlanRequest, RoleVersion
+from strategies.contract import Apply, Capabilities, Desired, Live, Observed, Owner, PlanRequest, RoleVersion
 
 
 class SingleComponentStrategy:
     name = "SingleComponent"
-    observed_kinds: Sequence[Observed] = ()
+    observed_kinds: Mapping[Kind, Sequence[Observed]] = {}
     capabilities = Capabilities()
-    needs: Sequence[Kind] = ()
-    scalable = Observed(POD, "")
     replaceable = POD
-    install = ""
 
     def is_applicable(self, annotations: Mapping[str, str]) -> bool:
         return True
@@ -44,12 +41,7 @@ class SingleComponentStrategy:
     ) -> list[Apply]:
         return []
 
-    def unscaled_counts(
-        self, owner: Owner, desired: Desired, *, targets: Sequence[Manifest], scalers: Sequence[Manifest]
-    ) -> list[Apply]:
-        return []
-
-    def served_attempts(self, live: Live) -> dict[str, int]:
+    def served_attempts(self, service: str, live: Live) -> dict[str, int]:
         return {}
 
     def role_states(self, service: str, live: Live) -> dict[str, RoleState]:

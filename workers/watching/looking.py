@@ -9,10 +9,11 @@ import logging
 from dataclasses import dataclass, field
 from typing import Any
 
+from omeflow.api.kinds import Kind
 from omeflow.api.names import ROLES
 from omeflow.api.rollouts import InferenceRollout, Phase
 from omeflow.api.steps import Change, RoleNumbers
-from omeflow.components.inputs import fingerprint, own_values
+from omeflow.components.inputs import Inputs, fingerprint, own_values
 from omeflow.kube.client import Cluster
 from omeflow.rollout.admission import Admission
 from omeflow.rollout.roles import RoleState
@@ -21,6 +22,7 @@ from omeflow.rollout.trigger import Trigger, decide
 from strategies.contract import Owner
 from strategies.drift import drift
 from strategies.recorded import serving_after
+from strategies.render import needed_kinds, on_a_cluster_without
 from workers.watching.queue import Queue, Service
 from workers.watching.signals import Signals
 from workers.watching.statuses import Written, write_status
@@ -46,6 +48,9 @@ class _Memory:
     own: str = ""
     """What of it the service itself says; `recorded`: when the last attempt was made from it."""
     recorded: str = ""
+    needs_of: str = ""
+    """Fingerprint of the inputs whose objects need the kinds `needs`."""
+    needs: list[Kind] = field(default_factory=list)
     triggered: bool = False
     relisted_at: float = float("-inf")
     roles: tuple[RoleNumbers, ...] = ()
@@ -89,9 +94,9 @@ class Looker:
             self._leave(service)
             return
         memory = self._memory.setdefault(service, _Memory())
-        inputs = self._world.inputs(manifest)
-        seen = fingerprint(inputs)
         attempts = self._world.attempts(manifest)
+        inputs = self._inputs(manifest, memory, attempts)
+        seen = fingerprint(inputs)
         strategy = self._world.strategy(manifest)
         roles = strategy.role_states(service.name, self._world.live(service, strategy))
         if memory.fingerprint != seen:
@@ -110,6 +115,19 @@ class Looker:
         )
         if rest := await write_status(self._cluster, service, manifest, facts, memory.written):
             self._queue.add_later(service, seconds=rest)
+
+    def _inputs(self, manifest: dict[str, Any], memory: _Memory, attempts: list[InferenceRollout]) -> Inputs:
+        """What decides the service's outcome. What the cluster lacks counts only if an attempt is still to be made.
+
+        Whoever has been carried out needed nothing that was lacking; so an idle service is never rendered here.
+        """
+        inputs = self._world.inputs(manifest)
+        plain = fingerprint(inputs)
+        if attempts and attempts[-1].spec.fingerprint == plain:
+            return inputs
+        if memory.needs_of != plain:
+            memory.needs_of, memory.needs = plain, needed_kinds(inputs, self._world.strategies)
+        return on_a_cluster_without(inputs, self._world.unserved(memory.needs))
 
     async def _trigger(
         self,

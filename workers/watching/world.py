@@ -5,7 +5,7 @@ conditions and its images.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from omeflow.api.kinds import (
@@ -34,7 +34,6 @@ from strategies.contract import Live, Observed, Strategy
 from strategies.drift import Address
 from strategies.history import address
 from strategies.manager import StrategyManager
-from strategies.render import not_served
 from workers.watching.queue import Service
 
 Manifest = dict[str, Any]
@@ -51,7 +50,7 @@ class World:
     """
 
     def __init__(self, cluster: Cluster, strategies: StrategyManager, *, concerns: Callable[[Service], None]) -> None:
-        self._strategies = strategies
+        self.strategies = strategies
         self._concerns = concerns
         self._caches: dict[Kind, ListWatch] = {}
         self._cluster = cluster
@@ -96,18 +95,19 @@ class World:
 
     def strategy(self, manifest: Manifest) -> Strategy:
         metadata = manifest["metadata"]
-        return self._strategies.select(metadata["name"], metadata.get("annotations") or {}).strategy
+        return self.strategies.select(metadata["name"], metadata.get("annotations") or {}).strategy
 
     def inputs(self, manifest: Manifest) -> Inputs:
-        """What decides the service's outcome, without a request."""
+        """What decides the service's outcome, without a request; kinds that the cluster lacks are left out."""
         found = {}
         for reference in references(manifest):
             if obj := self._caches[reference.kind].get(reference.namespace, reference.name):
                 found[reference] = obj
-        served = self.served()
-        return resolve_inputs(
-            manifest, found, not_served(self.strategy(manifest), lambda kind: served.get(kind, False))
-        )
+        return resolve_inputs(manifest, found)
+
+    def unserved(self, kinds: Iterable[Kind]) -> list[Kind]:
+        """Those of the kinds that the cluster does not serve, as far as they are watched."""
+        return [kind for kind in kinds if kind in self._caches and not self._caches[kind].served]
 
     def attempts(self, manifest: Manifest) -> list[InferenceRollout]:
         """Records of this very service, oldest first; without inputs and choices."""
@@ -120,7 +120,7 @@ class World:
         return sorted(found, key=lambda record: record.spec.number)
 
     def live(self, service: Service, strategy: Strategy) -> Live:
-        return Live({entry.kind: self._children[entry.kind].get(service) for entry in strategy.observed_kinds})
+        return Live({entry.kind: self._children[entry.kind].get(service) for entry in _observed(strategy)})
 
     def shared(self, service: Service) -> dict[Address, Manifest]:
         """Live objects of the service beside its workload."""
@@ -156,7 +156,7 @@ class World:
         return cache
 
     def _observed(self) -> Sequence[Observed]:
-        return list({entry.kind: entry for strategy in self._strategies for entry in strategy.observed_kinds}.values())
+        return list({entry.kind: entry for strategy in self.strategies for entry in _observed(strategy)}.values())
 
     def _service_changed(self, change: Change) -> None:
         service = _key(change.object)
@@ -179,6 +179,10 @@ class World:
                 self._concerns(service)
 
         return tell
+
+
+def _observed(strategy: Strategy) -> list[Observed]:
+    return list(dict.fromkeys(entry for entries in strategy.observed_kinds.values() for entry in entries))
 
 
 def _key(manifest: Manifest, name: str | None = None) -> Service:

@@ -136,10 +136,12 @@ async def test_a_list_is_whole_and_of_one_moment(cluster: Cluster, namespace: st
 
 
 async def test_discovery(cluster: Cluster) -> None:
+    nothing = kinds.Kind("apps", "v1", "Nothing", "nothings")
+    known = (kinds.DEPLOYMENT, nothing, kinds.NAMESPACE, ABSENT)
+    assert await cluster.unserved(known) == (nothing, ABSENT)
+    assert await cluster.unserved(()) == ()
     assert await cluster.serves(kinds.DEPLOYMENT)
-    assert await cluster.serves(kinds.NAMESPACE)
     assert not await cluster.serves(ABSENT)
-    assert not await cluster.serves(kinds.Kind("apps", "v1", "Nothing", "nothings"))
     assert await cluster.served_versions("autoscaling") == ("v2", "v1")
     assert await cluster.served_versions("") == ("v1",)
     assert await cluster.served_versions("absent.example") == ()

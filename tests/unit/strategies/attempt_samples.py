@@ -15,7 +15,7 @@ from omeflow.api.kinds import POD, Kind
 from omeflow.components.inputs import Inputs, ServiceValues
 from omeflow.components.types import DeploymentMode
 from omeflow.rollout.roles import RoleState
-from strategies.contract import Apply, Capabilities, Desired, Live, Manifest, Observed, Owner, PlanRequest, RoleVersion
+from strategies.contract import Apply, Capabilities, Desired, Live, Observed, Owner, PlanRequest, RoleVersion
 from strategies.history import Former, History
 from strategies.planning import Planned, mixture, plan_attempt
 
@@ -108,11 +108,8 @@ class DictionaryStrategy:
     """Reads the cluster's dictionary instead of live objects."""
 
     name = "Dictionary"
-    observed_kinds: Sequence[Observed] = ()
+    observed_kinds: Mapping[Kind, Sequence[Observed]] = {}
     capabilities = Capabilities()
-    needs: Sequence[Kind] = ()
-    install = ""
-    scalable = Observed(POD, "")
     replaceable = POD
 
     def __init__(self, cluster: Cluster) -> None:
@@ -135,12 +132,7 @@ class DictionaryStrategy:
     ) -> list[Apply]:
         return []
 
-    def unscaled_counts(
-        self, owner: Owner, desired: Desired, *, targets: Sequence[Manifest], scalers: Sequence[Manifest]
-    ) -> list[Apply]:
-        return []
-
-    def served_attempts(self, live: Live) -> dict[str, int]:
+    def served_attempts(self, service: str, live: Live) -> dict[str, int]:
         return {role: version.attempt for role, version in self._cluster.serving.items()}
 
     def role_states(self, service: str, live: Live) -> dict[str, RoleState]:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from rbg_samples import version
 
 from omeflow.api.rollouts import RolloutPlan
+from strategies.contract import reference_to
 from strategies.history import Former, History
 from strategies.planning import Planned, expected_attempts, mixture, repair_plan
 
@@ -293,8 +294,8 @@ class TestHistory:
         assert [former.number for former in History([]).since_converged()] == []
 
     def test_which_objects_are_ours(self, history: History) -> None:
-        assert history.made(shared("Service", "chat-engine"))
-        assert not history.made(shared("Service", "chat-router"))
+        assert history.made(reference_to(shared("Service", "chat-engine")))
+        assert not history.made(reference_to(shared("Service", "chat-router")))
 
 
 images = st.fixed_dictionaries(

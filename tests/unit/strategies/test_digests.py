@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rbg_samples import config
+from rbg_samples import OWNER, config
 
 from omeflow.components.types import DeploymentMode
 from strategies.digests import digest
@@ -18,8 +18,8 @@ bodies = st.recursive(
 
 
 def rolls(annotation: str, **changes: Any) -> bool:
-    with_it = desired_role(config(annotations={annotation: "new"}, **changes)).digest
-    return with_it != desired_role(config(annotations={annotation: "old"}, **changes)).digest
+    with_it = desired_role(OWNER, config(annotations={annotation: "new"}, **changes)).digest
+    return with_it != desired_role(OWNER, config(annotations={annotation: "old"}, **changes)).digest
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_which_annotations_restart_pods(annotation: str, expected: bool) -> None
 
 @pytest.mark.parametrize("labels", [{"labels": {"a": "2"}}, {"pod_labels": {"a": "2"}}])
 def test_every_label_restarts_pods(labels: dict[str, Any]) -> None:
-    assert desired_role(config(**labels)).digest != desired_role(config(labels={"a": "1"})).digest
+    assert desired_role(OWNER, config(**labels)).digest != desired_role(OWNER, config(labels={"a": "1"})).digest
 
 
 def test_only_a_map_of_annotations_is_read_as_annotations() -> None:

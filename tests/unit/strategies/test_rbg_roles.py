@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from rbg_samples import CONTAINER, Json, config
+from rbg_samples import CONTAINER, OWNER, Json, config
 
 from omeflow.api.errors import Invalid
 from omeflow.components.types import ComponentConfig, DeploymentMode
@@ -26,7 +26,7 @@ def multi_node(**changes: Any) -> ComponentConfig:
 
 
 def body(component: ComponentConfig) -> Json:
-    return desired_role(component).body
+    return desired_role(OWNER, component).body
 
 
 def rolling_update(**strategy: Any) -> Json:
@@ -93,7 +93,7 @@ def test_variables_of_leader_worker_sets_come_first_and_only_once(env: list[Json
 
 def test_the_component_itself_is_left_as_it_was() -> None:
     component = multi_node()
-    desired_role(component)
+    desired_role(OWNER, component)
     assert component == multi_node()
 
 
@@ -131,10 +131,10 @@ def test_an_update_that_could_never_replace_a_pod_is_refused(unavailable: int | 
 def test_a_name_leaves_room_for_the_ordinals_of_pods(length: int, fits: bool) -> None:
     name = "c" * (length - len("-engine")) + "-engine"
     if fits:
-        assert desired_role(config(name=name)).role == "engine"
+        assert desired_role(OWNER, config(name=name)).role == "engine"
         return
     with pytest.raises(Invalid) as refused:
-        desired_role(config(name=name))
+        desired_role(OWNER, config(name=name))
     service = name.removesuffix("-engine")
     assert str(refused.value).startswith(
         f"InferenceService serving/{service}: metadata.name is too long: {name} has 51"
@@ -144,22 +144,22 @@ def test_a_name_leaves_room_for_the_ordinals_of_pods(length: int, fits: bool) ->
 
 @pytest.mark.parametrize(("minimum", "count"), [(None, 1), (1, 1), (5, 5)])
 def test_a_role_is_created_at_min_replicas(minimum: int | None, count: int) -> None:
-    assert desired_role(config(min_replicas=minimum)).min_replicas == count
+    assert desired_role(OWNER, config(min_replicas=minimum)).min_replicas == count
 
 
 def test_a_role_that_somebody_else_scales_may_be_created_with_no_pods() -> None:
     external = config(min_replicas=0, annotations={"ome.io/autoscalerClass": "external"})
-    assert desired_role(external).min_replicas == 0
+    assert desired_role(OWNER, external).min_replicas == 0
 
 
 @pytest.mark.parametrize(("scaler", "scaled"), [(None, True), ("hpa", True), ("external", False)])
 def test_whether_a_scaler_of_ours_targets_the_role(scaler: str | None, scaled: bool) -> None:
     annotations = {"ome.io/autoscalerClass": scaler} if scaler else {}
-    assert desired_role(config(annotations=annotations)).scaled is scaled
+    assert desired_role(OWNER, config(annotations=annotations)).scaled is scaled
 
 
 @pytest.mark.parametrize("bounds", [{"min_replicas": 9}, {"max_replicas": 9}, {"scale_target": 50}])
 def test_new_bounds_are_no_new_template(bounds: Json) -> None:
-    bounded, plain = desired_role(config(**bounds)), desired_role(config())
+    bounded, plain = desired_role(OWNER, config(**bounds)), desired_role(OWNER, config())
     assert (bounded.body, bounded.digest) == (plain.body, plain.digest)
     assert "replicas" not in bounded.body

@@ -156,16 +156,23 @@ def test_leaving_roles_are_removed_and_the_others_stay() -> None:
 
 def test_roles_are_read_from_the_live_objects() -> None:
     state = live(group({"name": "engine", "replicas": 1}), [workload(replicas=1)], [instance(0)], [pod(0)])
-    assert STRATEGY.served_attempts(state) == {"engine": 1}
+    assert STRATEGY.served_attempts("chat", state) == {"engine": 1}
     assert STRATEGY.role_states("chat", state)["engine"].done_at(1)
-    assert STRATEGY.served_attempts(Live({})) == {}
+    assert STRATEGY.served_attempts("chat", Live({})) == {}
 
 
 def test_every_kind_that_is_read_is_declared() -> None:
-    assert [observed.kind.name for observed in STRATEGY.observed_kinds] == [
+    assert [*STRATEGY.observed_kinds] == [ROLE_BASED_GROUP]
+    assert [observed.kind.name for observed in STRATEGY.observed_kinds[ROLE_BASED_GROUP]] == [
         "RoleBasedGroup",
         "RoleInstanceSet",
         "RoleInstance",
         "Pod",
     ]
-    assert [observed.kind.name for observed in STRATEGY.observed_kinds if observed.named] == ["RoleBasedGroup"]
+
+
+def test_roles_share_a_group_and_have_an_adapter_each() -> None:
+    wanted = planned(config("engine"), config("router"))
+    group_of_all = {"apiVersion": "workloads.x-k8s.io/v1alpha2", "kind": "RoleBasedGroup", "name": "chat"}
+    assert wanted.workloads == [group_of_all]
+    assert [role.counted["name"] for role in wanted.roles.values() if role.counted] == ["chat-engine", "chat-router"]

@@ -7,11 +7,9 @@ import pytest
 from rbg_samples import Json
 
 from omeflow.api.errors import Invalid, NotServed
-from omeflow.api.kinds import ROLE_INSTANCE_SET, Kind
 from omeflow.components.inputs import Inputs, ObjectValues, ServiceValues
 from strategies.manager import default_manager
-from strategies.rbg.strategy import RBGStrategy
-from strategies.render import choose, not_served, render
+from strategies.render import choose, needed_kinds, on_a_cluster_without, render
 
 MODEL: Json = {
     "modelFormat": {"name": "safetensors", "version": "1.0.0"},
@@ -74,17 +72,23 @@ def test_a_mode_that_the_strategy_cannot_run_is_refused() -> None:
 def test_a_cluster_without_the_backend_is_told_what_to_install() -> None:
     values = replace(inputs(), not_served=("RoleBasedGroup",))
     with pytest.raises(NotServed) as refused:
-        choose(values, default_manager())
+        render(values, default_manager())
     assert str(refused.value).startswith("InferenceService serving/chat: the cluster does not serve RoleBasedGroup")
     assert "install RBG" in str(refused.value)
 
 
-@pytest.mark.parametrize(
-    ("missing", "expected"),
-    [
-        (None, []),
-        (ROLE_INSTANCE_SET, ["RoleInstanceSet"]),
-    ],
-)
-def test_which_kinds_are_not_served(missing: Kind | None, expected: list[str]) -> None:
-    assert not_served(RBGStrategy(), lambda kind: kind is not missing) == expected
+def test_what_a_service_needs_follows_from_its_objects() -> None:
+    needs = needed_kinds(inputs(), default_manager())
+    assert [kind.name for kind in needs] == ["RoleBasedGroup", "RoleInstanceSet", "RoleInstance"]
+    lacking = on_a_cluster_without(inputs(), needs[:2])
+    assert lacking.not_served == ("RoleBasedGroup", "RoleInstanceSet")
+    assert needed_kinds(lacking, default_manager()) == needs
+
+
+def test_a_service_that_is_refused_anyway_needs_nothing() -> None:
+    assert needed_kinds(inputs(router={"minReplicas": 0}), default_manager()) == []
+
+
+def test_a_kind_that_the_service_does_not_need_may_be_lacking() -> None:
+    values = replace(inputs(), not_served=("LeaderWorkerSet",))
+    assert render(values, default_manager())[1] == render(inputs(), default_manager())[1]

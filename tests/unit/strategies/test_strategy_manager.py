@@ -110,7 +110,7 @@ class TestSingleComponent:
     def test_it_makes_and_sees_nothing(self) -> None:
         assert self.strategy.workload(OWNER, {}, Live({})) == []
         assert self.strategy.removal(OWNER, {}, [], Live({})) == []
-        assert self.strategy.served_attempts(Live({})) == {}
+        assert self.strategy.served_attempts("chat", Live({})) == {}
         assert self.strategy.role_states("chat", Live({})) == {}
         assert self.strategy.ingress_deployment_mode({"engine": DeploymentMode.RAW}) is DeploymentMode.RAW
 

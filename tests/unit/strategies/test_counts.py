@@ -1,0 +1,72 @@
+"""Which counts omeflow writes after creation: those of roles that nobody scales, and no others."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from rbg_samples import desired
+
+from omeflow.api.kinds import DEPLOYMENT, LEADER_WORKER_SET, SCALING_ADAPTER, Kind
+from strategies.counts import unscaled_count
+
+Json = dict[str, Any]
+
+
+def target(count: int | None = 2, *, owner: str = "rbg", kind: Kind = SCALING_ADAPTER) -> Json:
+    fields = {"f:spec": {"f:replicas": {}}}
+    entry = {"manager": owner, "operation": "Update", "fieldsType": "FieldsV1", "fieldsV1": fields}
+    metadata = {"name": "chat-engine", "namespace": "serving", "uid": "a1", "managedFields": [entry]}
+    return {
+        "apiVersion": kind.api_version,
+        "kind": kind.name,
+        "metadata": metadata,
+        "spec": {"replicas": count},
+    }
+
+
+def scaler(kind: str = "RoleBasedGroupScalingAdapter", name: str = "chat-engine") -> Json:
+    return {"spec": {"scaleTargetRef": {"kind": kind, "name": name}}}
+
+
+def counted(live: Json | None, *scalers: Json, minimum: int = 5, scaled: bool = False) -> int | None:
+    role = replace(desired("engine", minimum=minimum), scaled=scaled)
+    apply = unscaled_count(role, live, scalers)
+    if apply is None:
+        return None
+    assert apply.manager == "omeflow-seed-engine"
+    assert apply.force
+    assert apply.manifest["metadata"] == {"name": "chat-engine", "namespace": "serving", "uid": "a1"}
+    count: int = apply.manifest["spec"]["replicas"]
+    return count
+
+
+def test_min_replicas_is_the_count_where_nobody_scales() -> None:
+    assert counted(target()) == 5
+    assert counted(target(owner="omeflow-seed-engine")) == 5
+    assert counted(target(), scaler("Deployment"), scaler(name="chat-decoder")) == 5
+
+
+@pytest.mark.parametrize("kind", [DEPLOYMENT, LEADER_WORKER_SET], ids=str)
+def test_every_object_that_holds_a_count_is_treated_alike(kind: Kind) -> None:
+    assert counted(target(owner="omeflow", kind=kind)) == 5
+    assert counted(target(owner="omeflow-seed-engine", kind=kind), scaler()) == 5
+    assert counted(target(owner="omeflow-seed-engine", kind=kind), scaler(kind.name)) is None
+    assert counted(target(owner="keda", kind=kind)) is None
+
+
+@pytest.mark.parametrize(
+    ("live", "scalers", "scaled"),
+    [
+        (target(), [], True),
+        (target(), [scaler()], False),
+        (target(owner="kube-controller-manager"), [], False),
+        (target(owner="kubectl"), [], False),
+        (target(5), [], False),
+        (target(None), [], False),
+        (None, [], False),
+    ],
+)
+def test_a_count_that_somebody_scales_or_that_is_right_is_left_alone(
+    live: Json | None, scalers: list[Json], scaled: bool
+) -> None:
+    assert counted(live, *scalers, scaled=scaled) is None
