@@ -5,10 +5,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from activities.ownership import ensure_ours
-from omeflow.api.errors import ServiceGone
+from omeflow.api.errors import NotServed, ServiceGone
 from omeflow.api.kinds import INFERENCE_SERVICE, Kind, kind_of
-from omeflow.components.inputs import Inputs, resolve_inputs
-from omeflow.components.references import references
+from omeflow.components.inputs import Inputs
+from omeflow.components.references import OME_NAMESPACE, Listing, Reference, Wanted
+from omeflow.components.resolution import Memory, answers, resolve_inputs, unasked
 from omeflow.kube.client import Cluster
 from strategies.contract import Live, Owner, Strategy
 from strategies.contract import Reference as Address
@@ -32,15 +33,40 @@ async def read_service(cluster: Cluster, *, namespace: str, name: str, uid: str)
     return service
 
 
-async def read_inputs(cluster: Cluster, strategies: StrategyManager, service: Mapping[str, Any]) -> Inputs:
-    """Everything that decides the outcome of a service, as it is now."""
-    wanted = references(service)
-    found = await asyncio.gather(
-        *(cluster.find(reference.kind, reference.name, reference.namespace) for reference in wanted)
-    )
-    present = {reference: obj for reference, obj in zip(wanted, found, strict=True) if obj is not None}
-    inputs = resolve_inputs(service, present)
+async def read_inputs(
+    cluster: Cluster,
+    strategies: StrategyManager,
+    service: Manifest,
+    memory: Memory | None = None,
+    *,
+    ome_namespace: str = OME_NAMESPACE,
+) -> Inputs:
+    """Everything that decides the outcome of a service, as it is now.
+
+    What it refers to is read in rounds, as more turns out to matter; runtimes are only listed if one is to be selected.
+
+    Args:
+        memory: what was chosen for the service before.
+        ome_namespace: where OME's configuration is.
+    """
+    found: dict[Reference, Mapping[str, Any] | None] = {}
+    asked: set[Wanted] = set()
+    while new := unasked(service, found, asked, memory, ome_namespace=ome_namespace):
+        read = await asyncio.gather(*(_read(cluster, one) for one in new))
+        for one, objects in zip(new, read, strict=True):
+            found |= answers(one, objects)
+    inputs = resolve_inputs(service, found, memory=memory, ome_namespace=ome_namespace)
     return on_a_cluster_without(inputs, await cluster.unserved(needed_kinds(inputs, strategies)))
+
+
+async def _read(cluster: Cluster, wanted: Wanted) -> list[Manifest]:
+    if isinstance(wanted, Listing):
+        try:
+            return await cluster.list(wanted.kind, wanted.namespace)
+        except NotServed:
+            return []
+    found = await cluster.find(wanted.kind, wanted.name, wanted.namespace)
+    return [] if found is None else [found]
 
 
 async def read_live(cluster: Cluster, strategy: Strategy, owner: Owner, workloads: Iterable[Address]) -> Live:

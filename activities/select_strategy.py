@@ -10,6 +10,8 @@ from activities.records import Records, now
 from omeflow.api.rollouts import InferenceRollout, Phase
 from omeflow.api.steps import REPLAY, SELECT_STRATEGY, Selection, SelectRequest
 from omeflow.components.inputs import Inputs, fingerprint
+from omeflow.components.references import OME_NAMESPACE
+from omeflow.components.resolution import Memory, chooses
 from omeflow.kube.client import Cluster
 from omeflow.rollout.replaying import attempt_to_replay, has_moved_on
 from strategies.manager import StrategyManager
@@ -24,14 +26,16 @@ class SelectStrategy:
     cluster: Cluster
     strategies: StrategyManager
     records: Records
+    ome_namespace: str = OME_NAMESPACE
 
     @activity.defn(name=SELECT_STRATEGY.name)
     async def run(self, request: SelectRequest) -> Selection:
         change = request.change
         service = await read_service(self.cluster, namespace=change.namespace, name=change.name, uid=change.uid)
-        inputs = await read_inputs(self.cluster, self.strategies, service)
-        seen = fingerprint(inputs)
         every = await self.records.of(change.namespace, change.name)
+        memory = _memory(every, uid=change.uid) if chooses(service) else None
+        inputs = await read_inputs(self.cluster, self.strategies, service, memory, ome_namespace=self.ome_namespace)
+        seen = fingerprint(inputs)
         known = [record for record in every if record.spec.service_uid == change.uid and record.spec.key != request.key]
         lost = [record for record in known if not record.status.phase.closed and record.spec.number != request.in_hand]
         if not change.forced and not lost and _is_last(known, seen, in_hand=request.in_hand):
@@ -75,6 +79,16 @@ class SelectStrategy:
                 closed.phase, closed.finished_at, closed.wait = Phase.SUPERSEDED, now(), None
                 closed.message = f"its run was lost; attempt {number} carries on"
                 await self.records.write_status(record, closed)
+
+
+def _memory(records: list[InferenceRollout], *, uid: str) -> Memory | None:
+    """What the newest attempt that made a choice remembers of it."""
+    for record in reversed(records):
+        if record.spec.service_uid == uid and record.spec.inputs:
+            memory = Memory.of(inputs_of(record))
+            if memory.runtime is not None:
+                return memory
+    return None
 
 
 def _selection(record: InferenceRollout, chosen: Chosen, *, repair: bool = False) -> Selection:

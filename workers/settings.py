@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from omeflow.api.steps import TASK_QUEUE
+from omeflow.components import references
 from omeflow.rollout.admission import LIMIT
 
 HEALTH_HOST = "127.0.0.1"
@@ -15,6 +16,7 @@ LONGEST = 200
 POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 PAYLOAD_KEYS = "OMEFLOW_PAYLOAD_KEYS"
+OME_NAMESPACE = "OMEFLOW_OME_NAMESPACE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,7 @@ class Settings:
         temporal_address, temporal_namespace: the Temporal server; TEMPORAL_* variables and profiles are honoured.
         task_queue: where workflows and steps are queued.
         namespaces: Kubernetes namespaces to serve; empty for all.
+        ome_namespace: where OME's configuration is, the ConfigMap inferenceservice-config.
         concurrency: steps that one worker runs at a time.
         dependency_runs: rollouts that a dependency caused and that are open at a time.
         lease_namespace: where the watcher's Lease is; by default the pod's namespace, else `default`.
@@ -41,6 +44,7 @@ class Settings:
     temporal_namespace: str | None = None
     task_queue: str = TASK_QUEUE
     namespaces: tuple[str, ...] = ()
+    ome_namespace: str = field(default_factory=lambda: os.environ.get(OME_NAMESPACE) or references.OME_NAMESPACE)
     concurrency: int = 50
     dependency_runs: int = LIMIT
     lease_namespace: str = field(default_factory=lambda: pod_namespace())

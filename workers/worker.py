@@ -40,7 +40,7 @@ def make_worker(
         task_queue=settings.task_queue,
         workflows=[InferenceServiceRollout],
         activities=[
-            SelectStrategy(cluster, manager, records).run,
+            SelectStrategy(cluster, manager, records, settings.ome_namespace).run,
             BuildConfigs(cluster, manager, records).run,
             shared.rbac,
             ApplyWorkload(cluster, manager, records).run,

@@ -11,8 +11,8 @@ import yaml
 from omeflow.api.errors import Invalid
 from omeflow.api.kinds import INFERENCE_SERVICE
 from omeflow.cli.console import stdout
-from omeflow.components.inputs import resolve_inputs
-from omeflow.components.references import references
+from omeflow.components.references import Listing, Wanted
+from omeflow.components.resolution import gather, resolve_inputs
 from strategies.contract import Live, Owner, RoleVersion
 from strategies.manager import default_manager
 from strategies.render import render as render_inputs
@@ -62,12 +62,18 @@ def _read(path: Path) -> Iterator[Manifest]:
 
 def _objects(service: Manifest, beside: list[Manifest]) -> Iterator[Manifest]:
     service["metadata"].setdefault("namespace", "default")
-    named = {(obj["kind"], obj["metadata"].get("namespace"), obj["metadata"]["name"]): obj for obj in beside}
-    found = {}
-    for reference in references(service):
-        if obj := named.get((reference.kind.name, reference.namespace, reference.name)):
-            found[reference] = obj
-    chosen, desired = render_inputs(resolve_inputs(service, found), default_manager())
+
+    def look_up(wanted: Wanted) -> Iterator[Manifest]:
+        for obj in beside:
+            metadata = obj["metadata"]
+            namespace = metadata.setdefault("namespace", "default") if wanted.kind.namespaced else None
+            if (obj["kind"], namespace) == (wanted.kind.name, wanted.namespace) and (
+                isinstance(wanted, Listing) or metadata["name"] == wanted.name
+            ):
+                yield obj
+
+    inputs = resolve_inputs(service, gather(service, look_up).found)
+    chosen, desired = render_inputs(inputs, default_manager())
     metadata = service["metadata"]
     owner = Owner(metadata["namespace"], metadata["name"], metadata.get("uid", ""))
     versions = {role: RoleVersion(1, wanted) for role, wanted in desired.roles.items()}

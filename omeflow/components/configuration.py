@@ -17,7 +17,6 @@ from omeflow.components.types import DeploymentMode, Json
 
 CONFIG_MAP = "inferenceservice-config"
 INGRESS, DEPLOY, PROBER = "ingress", "deploy", "multinodeProber"
-ADDITIONAL_DOMAINS = "ome.io/ingress-additional-domains"
 DOMAINS = "config-domain"
 """No data key of OME's: the domains of Knative's ConfigMap of that name, a JSON object by domain (ome.md 11.5)."""
 DEFAULT_DOMAIN_TEMPLATE = "{{ .Name }}.{{ .Namespace }}.{{ .IngressDomain }}"

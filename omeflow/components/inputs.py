@@ -5,14 +5,13 @@ resourceVersion, a generation or a status never counts: only what the pipeline r
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import orjson
 
-from omeflow.components.annotations import LAST_APPLIED, MODEL_ANNOTATIONS, acts_on_annotation
-from omeflow.components.references import Reference, model_references, runtime_references
+from omeflow.components.annotations import LAST_APPLIED, acts_on_annotation
 from omeflow.components.types import Json
 
 
@@ -53,9 +52,12 @@ class Inputs:
         model, runtime: what the references resolve to; None if nothing of that name exists, or none is named.
         weight: the FineTunedWeight that the service names (ome.md 8.3).
         accelerators: the AcceleratorClass chosen for each role that has one (ome.md 5.1).
-        configuration: the parts of OME's configuration that decide the outcome, by data key (ome.md 1.6).
+        configuration: the parts of OME's configuration that decide the outcome, by data key (ome.md 1.6): the parsed
+            document, None for an absent key, the text itself if it is no JSON object. Empty: there is no such
+            ConfigMap, and what OME ships holds.
         missing: what was looked up and not found, as `str(Reference)` writes it.
         not_served: kinds that the cluster does not serve, sorted.
+        reasons: why the runtime ("runtime") and the accelerator of a role (by role) were chosen, or why none was.
     """
 
     service: ServiceValues
@@ -63,9 +65,10 @@ class Inputs:
     runtime: ObjectValues | None = None
     weight: ObjectValues | None = None
     accelerators: dict[str, ObjectValues] = field(default_factory=dict)
-    configuration: dict[str, Json] = field(default_factory=dict)
+    configuration: dict[str, Any] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
     not_served: tuple[str, ...] = ()
+    reasons: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> bytes:
         """For the attempt record."""
@@ -83,40 +86,27 @@ class Inputs:
             configuration=values.get("configuration") or {},
             missing=tuple(values["missing"]),
             not_served=tuple(values["not_served"]),
+            reasons=values.get("reasons") or {},
         )
-
-
-def resolve_inputs(
-    service: Mapping[str, Any], found: Mapping[Reference, Mapping[str, Any]], not_served: Iterable[str] = ()
-) -> Inputs:
-    """Pick the values that decide a service's outcome. What is missing is noted here and explained by build_components.
-
-    Args:
-        service: the InferenceService manifest.
-        found: manifests by reference, at least those of `references(service)` that exist; more do no harm.
-        not_served: names of kinds that the cluster does not serve.
-    """
-    missing: list[str] = []
-    model = _first(model_references(service), found, missing, MODEL_ANNOTATIONS)
-    runtime = _first(runtime_references(service), found, missing, ())
-    lacking = tuple(sorted(set(not_served)))
-    return Inputs(_service_values(service), model, runtime, missing=tuple(missing), not_served=lacking)
 
 
 def fingerprint(inputs: Inputs) -> str:
     """Identifies the values read: the first 16 hexadecimal digits of their SHA-256.
 
     Annotations that nobody acts on do not count (design rule 6), unless a template variable reads them (ome.md 6.4).
+    Reasons count only where they say why nothing could be chosen: they are what the user reads then.
     """
     specs = [inputs.service.spec, inputs.runtime.spec if inputs.runtime else {}]
-    text = _canonical(specs).decode()
-    templated = text if ".Annotations" in text else ""
+    said = _canonical(specs).decode()
+    templated = said if ".Annotations" in said else ""
     counted = {
         key: value
         for key, value in inputs.service.annotations.items()
         if acts_on_annotation(key) or (key in templated and key != LAST_APPLIED)
     }
-    values = asdict(replace(inputs, service=replace(inputs.service, uid="", annotations=counted)))
+    reasons = {} if inputs.runtime else inputs.reasons
+    service = replace(inputs.service, uid="", annotations=counted)
+    values = asdict(replace(inputs, service=service, reasons=reasons))
     return hashlib.sha256(_canonical(values)).hexdigest()[:16]
 
 
@@ -125,35 +115,18 @@ def own_values(inputs: Inputs) -> str:
     return fingerprint(Inputs(inputs.service))
 
 
-def _first(
-    wanted: list[Reference],
-    found: Mapping[Reference, Mapping[str, Any]],
-    missing: list[str],
-    annotations: tuple[str, ...],
-) -> ObjectValues | None:
-    """The first of the references that exists; those before it go to `missing`, those behind it are never looked at."""
-    for reference in wanted:
-        if (obj := found.get(reference)) is not None:
-            given = obj["metadata"].get("annotations") or {}
-            used = {key: given[key] for key in annotations if key in given}
-            return ObjectValues(
-                str(reference.kind), reference.name, reference.namespace, used, dict(obj.get("spec") or {})
-            )
-        missing.append(str(reference))
-    return None
+def part(obj: Mapping[str, Any] | None, *path: str) -> Json:
+    """The object at a path, empty where there is none: the minimal CRD accepts anything there (ome.md 1.1)."""
+    found: Any = obj
+    for name in path:
+        found = found.get(name) if isinstance(found, Mapping) else None
+    return dict(found) if isinstance(found, Mapping) else {}
 
 
-def _service_values(service: Mapping[str, Any]) -> ServiceValues:
-    metadata = service["metadata"]
-    annotations = {key: value for key, value in (metadata.get("annotations") or {}).items() if key != LAST_APPLIED}
-    return ServiceValues(
-        name=metadata["name"],
-        namespace=metadata["namespace"],
-        uid=metadata.get("uid") or "",
-        labels=dict(metadata.get("labels") or {}),
-        annotations=annotations,
-        spec=dict(service.get("spec") or {}),
-    )
+def text(obj: Mapping[str, Any] | None, name: str) -> str:
+    """The text of a field, empty where there is none."""
+    value = obj.get(name) if isinstance(obj, Mapping) else None
+    return value if isinstance(value, str) else ""
 
 
 def _canonical(value: Any) -> bytes:

@@ -47,6 +47,15 @@ def whole_number(given: str | int | float) -> int:
     return math.ceil(_parse(given)[0])
 
 
+def exact_value(given: str | int | float) -> Fraction:
+    """The value of a quantity, in whole billionths.
+
+    Raises:
+        ValueError: it is no quantity.
+    """
+    return _parse(given)[0]
+
+
 def _parse(given: str | int | float) -> tuple[Fraction, str]:
     """The exact value, in whole billionths (Go rounds away from zero), and the suffix."""
     match = _FORM.fullmatch(str(given).strip())

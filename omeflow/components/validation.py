@@ -1,6 +1,6 @@
-"""What a service may not say: the rules of OME's validating webhook, done in memory (ome.md 15.2, design rule 13),
-and what omeflow does not support yet.
+"""What a service may not say: the rules of OME's validating webhook, done in memory (ome.md 15.2, design rule 13).
 
+Whether model and runtime exist and fit, models and runtimes say; here is what can be judged from the service alone.
 Messages name the field and the remedy; the caller puts the service's name in front.
 """
 
@@ -10,24 +10,23 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from omeflow.api.errors import Invalid
-from omeflow.api.names import AUTOSCALER_CLASS, DECODER, ENGINE, ROLES, TARGET_UTILIZATION
+from omeflow.api.names import AUTOSCALER_CLASS, DECODER, DEPLOYMENT_MODE, ENGINE, ROLES, TARGET_UTILIZATION
 from omeflow.components.annotations import KEDA_PREFIX, METRICS
-from omeflow.components.inputs import ServiceValues
-from omeflow.components.types import Json
+from omeflow.components.inputs import ServiceValues, part
+from omeflow.components.migration import with_engine
+from omeflow.components.shape import shape_problems
+from omeflow.components.types import DeploymentMode, Json
 
 _NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 _LONGEST_NAME = 63
 _OPERATORS = ("GreaterThan", "GreaterThanOrEqual", "LessThan", "LessThanOrEqual")
 _SCALE_METRICS = ("cpu", "memory", "concurrency", "rps")
 _AUTH_MODES = ("basic", "tls", "bearer", "custom")
-_PREDICTOR_IN_USE = frozenset(
-    {"model", "minReplicas", "maxReplicas", "serviceAccountName", "containers", "volumes", "nodeSelector"}
-    | {"tolerations", "affinity", "workerSpec"}
-)
+_POLICIES = ("BestFit", "Cheapest", "MostCapable", "FirstAvailable")
 
 
 def validate(service: ServiceValues) -> None:
-    """Check what can be judged from the service alone.
+    """Check a service as its user wrote it.
 
     Raises:
         Invalid: the first rule that it breaks, in the order of ome.md 15.2.
@@ -37,31 +36,12 @@ def validate(service: ServiceValues) -> None:
 
 
 def _problems(service: ServiceValues) -> Iterator[str]:
-    yield from _shape(service.spec)
+    yield from shape_problems(service.spec)
     yield from _name(service)
     yield from _autoscaler(service)
     yield from _utilization(service)
-    yield from _components(service.spec)
-    yield from _scale_metrics(service.spec)
-    yield from _not_supported_yet(service.spec)
-
-
-def _shape(spec: Json) -> Iterator[str]:
-    """What the full CRD guarantees and the minimal one does not (ome.md 1.1), as far as the pipeline counts on it."""
-    for field in ("model", "runtime", "acceleratorSelector", "kedaConfig", "predictor", *ROLES):
-        if not isinstance(spec.get(field) or {}, dict):
-            yield f"spec.{field} must be an object"
-    for role in ROLES:
-        component = spec.get(role) or {}
-        for field in (
-            part for part in ("runner", "leader", "worker") if not isinstance(component.get(part) or {}, dict)
-        ):
-            yield f"spec.{role}.{field} must be an object"
-        counts = {field: component.get(field) for field in ("minReplicas", "maxReplicas")}
-        counts["worker.size"] = (component.get("worker") or {}).get("size")
-        for field, count in counts.items():
-            if count is not None and (not isinstance(count, int) or count < 0):
-                yield f"spec.{role}.{field} is {count!r}: it must be an integer of at least 0"
+    yield from _components(service)
+    yield from _enumerations(service.spec)
 
 
 def _name(service: ServiceValues) -> Iterator[str]:
@@ -123,38 +103,27 @@ def _utilization(service: ServiceValues) -> Iterator[str]:
         yield f'annotation {TARGET_UTILIZATION} is "{target}": it must be an integer from 1 to 100'
 
 
-def _components(spec: Json) -> Iterator[str]:
+def _components(service: ServiceValues) -> Iterator[str]:
+    spec = with_engine(service.spec)
     if spec.get(ENGINE) is not None:
         return
-    if any((spec.get("predictor") or {}).get(field) for field in _PREDICTOR_IN_USE):
-        yield "spec.predictor is not supported yet: move it to spec.engine"
     if spec.get(DECODER) is not None:
         yield "spec.decoder is set without spec.engine: set spec.engine, or remove spec.decoder"
-    yield "spec.engine is not set: set it, {} is enough to take everything from the runtime"
+    if service.annotations.get(DEPLOYMENT_MODE) != DeploymentMode.VIRTUAL:
+        yield "spec.engine is not set: set it, {} is enough to take everything from the runtime"
 
 
-def _scale_metrics(spec: Json) -> Iterator[str]:
-    """The full CRD has them as an enumeration, the minimal one accepts anything (ome.md 1.1)."""
+def _enumerations(spec: Json) -> Iterator[str]:
+    """The full CRD lists the values, the minimal one accepts anything (ome.md 1.1)."""
     for role in ROLES:
-        metric = (spec.get(role) or {}).get("scaleMetric")
+        metric = part(spec, role).get("scaleMetric")
         if metric and metric not in _SCALE_METRICS:
             yield f'spec.{role}.scaleMetric is "{metric}": use one of {", ".join(_SCALE_METRICS)}'
-
-
-def _not_supported_yet(spec: Json) -> Iterator[str]:
-    if (spec.get("model") or {}).get("fineTunedWeights"):
-        yield "spec.model.fineTunedWeights is set, which is not supported yet: remove it to serve the base model"
-    if spec.get("acceleratorSelector"):
-        yield (
-            "spec.acceleratorSelector is set, which is not supported yet: remove it, "
-            "and set resources and nodeSelector of the components instead"
-        )
-    for role in (ENGINE, DECODER):
-        if (spec.get(role) or {}).get("acceleratorOverride"):
-            yield (
-                f"spec.{role}.acceleratorOverride is set, which is not supported yet: remove it, "
-                f"and set resources and nodeSelector in spec.{role} instead"
-            )
+    selectors = {f"spec.{role}.acceleratorOverride": part(spec, role, "acceleratorOverride") for role in ROLES}
+    for field, selector in {"spec.acceleratorSelector": part(spec, "acceleratorSelector"), **selectors}.items():
+        policy = selector.get("policy")
+        if policy and policy not in _POLICIES:
+            yield f'{field}.policy is "{policy}": use one of {", ".join(_POLICIES)}'
 
 
 def _is_number(text: Any) -> bool:

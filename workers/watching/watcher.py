@@ -63,7 +63,9 @@ class Watcher:
         self._signals = Signals(client, task_queue=settings.task_queue)
         self._namespaces = settings.namespaces
         self._queue = Queue()
-        self.world = World(cluster, strategies or default_manager(), concerns=self._concern)
+        self.world = World(
+            cluster, strategies or default_manager(), concerns=self._concern, ome_namespace=settings.ome_namespace
+        )
 
     async def run(self) -> None:
         """Watch until cancelled."""

@@ -9,9 +9,6 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from omeflow.api.kinds import (
-    BASE_MODEL,
-    CLUSTER_BASE_MODEL,
-    CLUSTER_SERVING_RUNTIME,
     HORIZONTAL_POD_AUTOSCALER,
     INFERENCE_ROLLOUT,
     INFERENCE_SERVICE,
@@ -20,13 +17,13 @@ from omeflow.api.kinds import (
     ROLE_BINDING,
     SERVICE,
     SERVICE_ACCOUNT,
-    SERVING_RUNTIME,
     Kind,
 )
 from omeflow.api.names import FIELD_MANAGER, ISVC_LABEL
-from omeflow.api.rollouts import InferenceRollout, Phase
-from omeflow.components.inputs import Inputs, resolve_inputs
-from omeflow.components.references import Reference, references
+from omeflow.api.rollouts import InferenceRollout, Phase, unpack
+from omeflow.components.inputs import Inputs
+from omeflow.components.references import OME_NAMESPACE
+from omeflow.components.resolution import Memory, chooses
 from omeflow.kube.cache import ListWatch
 from omeflow.kube.client import Cluster
 from omeflow.kube.store import Change
@@ -35,35 +32,45 @@ from strategies.drift import Address
 from strategies.history import address
 from strategies.manager import StrategyManager
 from workers.watching.queue import Service
+from workers.watching.referred import Referred
 
 Manifest = dict[str, Any]
 SHARED = (SERVICE_ACCOUNT, ROLE, ROLE_BINDING, HORIZONTAL_POD_AUTOSCALER, SERVICE)
 """Kinds beside the workloads, watched for what somebody else does to them."""
-REFERRED = (BASE_MODEL, CLUSTER_BASE_MODEL, SERVING_RUNTIME, CLUSTER_SERVING_RUNTIME)
+
+
+_MEMORY = "memory"
+"""Where a cached record has the `Memory` of its inputs."""
 
 
 class World:
     """Caches of everything that decides about services, and of their children.
 
     Args:
-        concerns: called with each service that a change concerns, and with the change's kind.
+        concerns: called with each service that a change concerns.
+        ome_namespace: where OME's configuration is.
     """
 
-    def __init__(self, cluster: Cluster, strategies: StrategyManager, *, concerns: Callable[[Service], None]) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        strategies: StrategyManager,
+        *,
+        concerns: Callable[[Service], None],
+        ome_namespace: str = OME_NAMESPACE,
+    ) -> None:
         self.strategies = strategies
         self._concerns = concerns
         self._caches: dict[Kind, ListWatch] = {}
         self._cluster = cluster
         self.services = self._watch(INFERENCE_SERVICE, keep=_without_managed_fields, tell=self._service_changed)
-        for kind in REFERRED:
-            self._watch(kind, keep=_without_managed_fields, tell=self._referred_changed(kind))
+        self._referred = Referred(cluster, ome_namespace=ome_namespace, keep=_without_managed_fields, concerns=concerns)
         self.records = self._watch(INFERENCE_ROLLOUT, keep=_record, tell=self._child_changed(ISVC_LABEL))
         for kind in SHARED:
             self._watch(kind, keep=_ours, tell=self._child_changed(ISVC_LABEL), label_selector=ISVC_LABEL)
         for entry in self._observed():
             keep = _pod if entry.kind is POD else _ours
             self._watch(entry.kind, keep=keep, tell=self._child_changed(entry.label), label_selector=entry.label)
-        self._referring = self.services.by(references)
         self._records_of = self.records.by(lambda record: [_key(record, record["spec"]["service"])])
         self._children = {entry.kind: self._caches[entry.kind].by(_by_label(entry.label)) for entry in self._observed()}
         self._shared = [self._caches[kind].by(_by_label(ISVC_LABEL)) for kind in SHARED]
@@ -73,19 +80,22 @@ class World:
     async def run(self) -> None:
         """Keep all caches up to date, until cancelled."""
         async with asyncio.TaskGroup() as group:
-            for cache in self._caches.values():
+            for cache in self._every():
                 group.create_task(cache.run(), name=f"watch {cache.kind}")
 
     async def synced(self) -> None:
-        await asyncio.gather(*(cache.synced() for cache in self._caches.values()))
+        await asyncio.gather(*(cache.synced() for cache in self._every()))
 
     def unsynced(self) -> list[Kind]:
         """Kinds that have not been listed yet."""
-        return [kind for kind, cache in self._caches.items() if not cache.is_synced]
+        return [cache.kind for cache in self._every() if not cache.is_synced]
 
     def liveness(self) -> dict[str, float]:
         """Seconds since each watch last heard anything, by kind."""
-        return {cache.kind.name: cache.liveness for cache in self._caches.values()}
+        found: dict[str, float] = {}
+        for cache in self._every():
+            found[cache.kind.name] = max(cache.liveness, found.get(cache.kind.name, 0.0))
+        return found
 
     def served(self) -> dict[Kind, bool]:
         return {kind: cache.served for kind, cache in self._caches.items()}
@@ -99,11 +109,7 @@ class World:
 
     def inputs(self, manifest: Manifest) -> Inputs:
         """What decides the service's outcome, without a request; kinds that the cluster lacks are left out."""
-        found = {}
-        for reference in references(manifest):
-            if obj := self._caches[reference.kind].get(reference.namespace, reference.name):
-                found[reference] = obj
-        return resolve_inputs(manifest, found)
+        return self._referred.inputs(_key(manifest), manifest, self._memory(manifest) if chooses(manifest) else None)
 
     def unserved(self, kinds: Iterable[Kind]) -> list[Kind]:
         """Those of the kinds that the cluster does not serve, as far as they are watched."""
@@ -118,6 +124,14 @@ class World:
             if record["spec"]["serviceUID"] == metadata["uid"]
         ]
         return sorted(found, key=lambda record: record.spec.number)
+
+    def _memory(self, manifest: Manifest) -> Memory | None:
+        """What its attempts remember of choices, the newest that made one."""
+        metadata = manifest["metadata"]
+        records = self._records_of.get(Service(metadata["namespace"], metadata["name"]))
+        known = [one for one in records if one["spec"]["serviceUID"] == metadata["uid"] and _MEMORY in one]
+        newest = max(known, key=lambda record: int(record["spec"]["number"]), default=None)
+        return newest[_MEMORY] if newest else None
 
     def live(self, service: Service, strategy: Strategy) -> Live:
         return Live({entry.kind: self._children[entry.kind].get(service) for entry in _observed(strategy)})
@@ -155,6 +169,9 @@ class World:
         self._caches[kind] = cache
         return cache
 
+    def _every(self) -> list[ListWatch]:
+        return [*self._caches.values(), *self._referred.caches()]
+
     def _observed(self) -> Sequence[Observed]:
         return list({entry.kind: entry for strategy in self.strategies for entry in _observed(strategy)}.values())
 
@@ -162,16 +179,8 @@ class World:
         service = _key(change.object)
         if change.new is None:
             self.deleted[service] = change.object["metadata"]["uid"]
+            self._referred.forget(service)
         self._concerns(service)
-
-    def _referred_changed(self, kind: Kind) -> Callable[[Change], None]:
-        def tell(change: Change) -> None:
-            metadata = change.object["metadata"]
-            reference = Reference(kind, metadata["name"], metadata.get("namespace") if kind.namespaced else None)
-            for manifest in self._referring.get(reference):
-                self._concerns(_key(manifest))
-
-        return tell
 
     def _child_changed(self, label: str) -> Callable[[Change], None]:
         def tell(change: Change) -> None:
@@ -209,10 +218,16 @@ def _ours(manifest: Manifest) -> Manifest:
 
 
 def _record(manifest: Manifest) -> Manifest:
-    """A record without what only steps read. Objects and plan stay, compressed: drift is measured against them."""
+    """A record without what only steps read, and with what it remembers.
+
+    Objects and plan stay, compressed: drift is measured against them.
+    """
     kept = _without_managed_fields(manifest)
     large = ("inputs", "choices")
-    return {**kept, "spec": {key: value for key, value in manifest["spec"].items() if key not in large}}
+    spec = {key: value for key, value in manifest["spec"].items() if key not in large}
+    inputs = manifest["spec"].get("inputs")
+    memory = Memory.of(Inputs.from_json(unpack(inputs))) if inputs else None
+    return {**kept, "spec": spec} | ({_MEMORY: memory} if memory and memory.runtime else {})
 
 
 def _pod(manifest: Manifest) -> Manifest:

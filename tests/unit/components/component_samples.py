@@ -4,8 +4,9 @@ import copy
 from typing import Any
 
 from omeflow.components.build import build_components
-from omeflow.components.inputs import Inputs, resolve_inputs
-from omeflow.components.references import references
+from omeflow.components.inputs import Inputs
+from omeflow.components.references import Listing, Wanted
+from omeflow.components.resolution import Memory, gather, resolve_inputs
 from omeflow.components.types import Components
 
 Json = dict[str, Any]
@@ -80,13 +81,19 @@ def annotated(obj: Json, **metadata: Any) -> Json:
     return copy.deepcopy(obj) | {"metadata": obj["metadata"] | metadata}
 
 
-def inputs(service: Json = SERVICE, *objects: Json) -> Inputs:
+def inputs(service: Json = SERVICE, *objects: Json, memory: Memory | None = None) -> Inputs:
     """The inputs of a service among the objects; without any, among the sample model and runtime."""
-    present = {(one["kind"], one["metadata"]["name"]): one for one in objects or (MODEL, RUNTIME)}
-    found = {
-        one: present[one.kind.name, one.name] for one in references(service) if (one.kind.name, one.name) in present
-    }
-    return resolve_inputs(service, found)
+
+    def look_up(wanted: Wanted) -> list[Json]:
+        return [
+            one
+            for one in objects or (MODEL, RUNTIME)
+            if one["kind"] == wanted.kind.name
+            and one["metadata"].get("namespace") == wanted.namespace
+            and (isinstance(wanted, Listing) or one["metadata"]["name"] == wanted.name)
+        ]
+
+    return resolve_inputs(service, gather(service, look_up, memory).found, memory=memory)
 
 
 def build(service: Json = SERVICE, *objects: Json) -> Components:

@@ -7,11 +7,17 @@ from component_samples import SERVICE, annotated, build, inputs, service
 
 from omeflow.api.errors import Invalid
 from omeflow.components.defaulting import with_defaults
+from omeflow.components.inputs import ServiceValues
+from omeflow.components.types import DeploymentMode
 from omeflow.components.validation import validate
 
 Json = dict[str, Any]
 MODE = "ome.io/deploymentMode"
 GROUP = {"leader": {}, "worker": {"size": 1}}
+
+
+def defaulted(given: Json, default_mode: DeploymentMode | None = DeploymentMode.RAW) -> ServiceValues:
+    return with_defaults(inputs(given).service, default_mode=default_mode)
 
 
 @pytest.mark.parametrize(
@@ -26,12 +32,19 @@ GROUP = {"leader": {}, "worker": {"size": 1}}
     ],
 )
 def test_the_mode_annotation_is_filled_in(spec: Json, mode: str) -> None:
-    assert with_defaults(inputs(service(**spec)).service).annotations[MODE] == mode
+    assert defaulted(service(**spec)).annotations[MODE] == mode
+
+
+@pytest.mark.parametrize("default", [DeploymentMode.SERVERLESS, None])
+def test_no_mode_is_filled_in_where_deployments_are_not_the_default(default: DeploymentMode | None) -> None:
+    assert MODE not in defaulted(service(engine={}), default).annotations
+    assert defaulted(service(engine=GROUP), default).annotations[MODE] == "MultiNode"
+    assert defaulted(service(engine={}, decoder={}), default).annotations[MODE] == "PDDisaggregated"
 
 
 def test_a_mode_annotation_that_is_there_stays() -> None:
     given = annotated(SERVICE, annotations={MODE: "RoleBasedGroup"})
-    assert with_defaults(inputs(given).service).annotations == {MODE: "RoleBasedGroup"}
+    assert defaulted(given).annotations == {MODE: "RoleBasedGroup"}
 
 
 @pytest.mark.parametrize(
@@ -46,7 +59,7 @@ def test_a_mode_annotation_that_is_there_stays() -> None:
     ],
 )
 def test_replica_bounds_are_filled_in(role: str, given: Json, bounds: tuple[int, int]) -> None:
-    component = with_defaults(inputs(service(**{role: given})).service).spec[role]
+    component = defaulted(service(**{role: given})).spec[role]
     assert (component["minReplicas"], component["maxReplicas"]) == bounds
 
 
@@ -119,19 +132,14 @@ def test_names_that_are_fine(name: str) -> None:
     [
         ({"engine": None}, "spec.engine is not set: set it"),
         ({"engine": None, "decoder": {}}, "spec.decoder is set without spec.engine"),
-        (
-            {"engine": None, "predictor": {"minReplicas": 1}},
-            "spec.predictor is not supported yet: move it to spec.engine",
-        ),
         ({"engine": None, "predictor": {}}, "spec.engine is not set"),
         ({"engine": {"scaleMetric": "tps"}}, 'spec.engine.scaleMetric is "tps": use one of cpu'),
-        (
-            {"model": {"name": "m", "fineTunedWeights": ["w"]}},
-            "spec.model.fineTunedWeights is set, which is not supported",
-        ),
-        ({"acceleratorSelector": {"policy": "Cheapest"}}, "spec.acceleratorSelector is set, which is not supported"),
-        ({"engine": {"acceleratorOverride": {"policy": "x"}}}, "spec.engine.acceleratorOverride is set"),
-        ({"decoder": {"acceleratorOverride": {"policy": "x"}}}, "spec.decoder.acceleratorOverride is set"),
+        ({"acceleratorSelector": {"policy": "Fastest"}}, 'spec.acceleratorSelector.policy is "Fastest": use one of'),
+        ({"engine": {"acceleratorOverride": {"policy": "x"}}}, "spec.engine.acceleratorOverride.policy is"),
+        ({"acceleratorSelector": {"constraints": {"minMemory": "80"}}}, "constraints.minMemory is '80': it must be an"),
+        ({"acceleratorSelector": {"constraints": {"requiredFeatures": "fp8"}}}, "must be a list of texts"),
+        ({"model": {"name": "m", "fineTunedWeights": "w"}}, "spec.model.fineTunedWeights must be a list of texts"),
+        ({"predictor": {"containers": {}}}, "spec.predictor.containers must be a list of objects"),
         ({"engine": "big"}, "spec.engine must be an object"),
         ({"model": ["m"]}, "spec.model must be an object"),
         ({"router": {"runner": "img"}}, "spec.router.runner must be an object"),
@@ -143,6 +151,15 @@ def test_names_that_are_fine(name: str) -> None:
 def test_what_a_service_may_not_say(spec: Json, sentence: str) -> None:
     with pytest.raises(Invalid, match=sentence):
         validate(inputs(service(**spec)).service)
+
+
+def test_a_service_that_only_has_an_address_needs_no_engine() -> None:
+    given = annotated(service(engine=None), annotations={MODE: "VirtualDeployment"})
+    validate(inputs(given).service)
+
+
+def test_a_predictor_is_an_engine() -> None:
+    validate(inputs(service(engine=None, decoder={}, predictor={"minReplicas": 1})).service)
 
 
 @pytest.mark.parametrize(

@@ -8,22 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from omeflow.components.annotations import acts_on_annotation, propagated, reaches_pods_at_once
-from omeflow.components.inputs import Inputs, fingerprint, resolve_inputs
-from omeflow.components.references import references
-
-
-def test_references_are_looked_up_in_the_namespace_first() -> None:
-    assert [str(one) for one in references(SERVICE)] == [
-        "BaseModel prod/llama-3-8b",
-        "ClusterBaseModel llama-3-8b",
-        "ServingRuntime prod/srt-llama",
-        "ClusterServingRuntime srt-llama",
-    ]
-
-
-@pytest.mark.parametrize("spec", [{"model": None, "runtime": None}, {"model": {}, "runtime": {"name": ""}}])
-def test_a_service_that_names_nothing_refers_to_nothing(spec: dict[str, Any]) -> None:
-    assert references(service(**spec)) == []
+from omeflow.components.inputs import Inputs, fingerprint
+from omeflow.components.resolution import resolve_inputs
 
 
 def test_what_is_missing_is_named_and_nothing_raises() -> None:

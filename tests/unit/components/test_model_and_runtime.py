@@ -8,15 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from omeflow.api.errors import Invalid, NotFound, NotServed
-from omeflow.components.inputs import ObjectValues, resolve_inputs
+from omeflow.components.compatibility import incompatibility, model_label, required_accelerators
+from omeflow.components.inputs import ObjectValues
 from omeflow.components.models import Model, resolve_model
-from omeflow.components.runtimes import (
-    incompatibility,
-    model_label,
-    named_runtime,
-    parameter_count,
-    required_accelerators,
-)
+from omeflow.components.resolution import resolve_inputs
+from omeflow.components.runtimes import resolve_runtime
+from omeflow.components.sizes import parameter_count
 from omeflow.components.versions import parse_version, version_matches
 
 Json = dict[str, Any]
@@ -64,16 +61,17 @@ def test_a_long_model_name_is_shortened_for_its_volume() -> None:
 def test_why_a_model_cannot_be_served(
     given_service: Json, objects: list[Json], error: type[Exception], sentence: str
 ) -> None:
+    read = inputs(given_service, *objects)
     with pytest.raises(error, match=sentence):
-        resolve_model(inputs(given_service, *objects))
+        resolve_model(read, service=read.service)
 
 
 def test_a_cluster_without_the_kinds_is_told_so() -> None:
     read = resolve_inputs(SERVICE, {}, not_served=["ClusterBaseModel", "ClusterServingRuntime"])
     with pytest.raises(NotServed, match="install OME's CRDs"):
-        resolve_model(read)
+        resolve_model(read, service=read.service)
     with pytest.raises(NotServed, match="install OME's CRDs"):
-        named_runtime(read, model=named_model("x"))
+        resolve_runtime(read, service=read.service, model=named_model("x"))
 
 
 # Versions
@@ -268,8 +266,8 @@ def test_the_label_of_a_model_says_what_it_is() -> None:
 @pytest.mark.parametrize(
     ("given_service", "objects", "error", "sentence"),
     [
-        (service(runtime=None), [MODEL], Invalid, "spec.runtime.name is not set, and choosing a runtime automatically"),
-        (service(runtime={"name": ""}), [MODEL], Invalid, "spec.runtime.name is not set"),
+        (service(runtime=None), [MODEL], Invalid, "spec.runtime.name is not set, and there is no runtime to select"),
+        (service(runtime={"name": ""}), [MODEL, RUNTIME], Invalid, "srt-llama .it supports the model, but no format"),
         (
             SERVICE,
             [MODEL],
@@ -290,4 +288,4 @@ def test_why_a_named_runtime_cannot_be_used(
 ) -> None:
     read = inputs(given_service, *objects)
     with pytest.raises(error, match=sentence):
-        named_runtime(read, model=resolve_model(read))
+        resolve_runtime(read, service=read.service, model=resolve_model(read, service=read.service))
