@@ -31,6 +31,10 @@ FIRST_POLL = timedelta(seconds=30)
 LONGEST_POLL = timedelta(minutes=10)
 MOST_EVENTS = 2_000
 MOST_SIGNALS = 1_000
+FULL_WAITS_END = "full-waits-end"
+"""Patch: before it, a run that grew too long while it waited continued as new only when the wait had ended."""
+REPLAYS_ONE_STAGE = "replays-one-stage"
+"""Patch: before it, what somebody asked of a blocked stage was done to the next one, if that stage was done first."""
 
 
 class WasReset(Exception):
@@ -47,6 +51,7 @@ class InferenceServiceRollout:
         self._gone = False
         self._moved = False
         self._signals = 0
+        self._full = False
         self._roles: dict[str, RoleNumbers] = {}
         workflow.register_random_seed_callback(self._was_reset)
 
@@ -56,7 +61,7 @@ class InferenceServiceRollout:
 
     @workflow.signal(name=steps.CHANGED, description="The service, or something it depends on, has changed")
     def changed(self, change: Change) -> None:
-        self._signals += 1
+        self._heard()
         known = self._change or self._taken
         if known is None or (known.uid, known.fingerprint) != (change.uid, change.fingerprint) or change.forced:
             self._change = change
@@ -64,17 +69,22 @@ class InferenceServiceRollout:
 
     @workflow.signal(name=steps.ROLES_MOVED, description="Pods or workloads of the service have moved")
     def roles_moved(self, moved: RolesMoved) -> None:
-        self._signals += 1
+        self._heard()
         self._roles.update({numbers.role: numbers for numbers in moved.roles})
         self._moved = True
         self._show()
 
     @workflow.signal(name=steps.GONE, description="The service has been deleted")
     def gone(self, gone: Gone) -> None:
-        self._signals += 1
+        self._heard()
         newer = self._change is not None and self._change.uid != gone.uid
         ours = not gone.uid or self._state.uid in ("", gone.uid)
         self._gone = self._gone or (ours and not newer)
+
+    def _heard(self) -> None:
+        """Count a signal. One too many ends the wait, so that the run can continue as new."""
+        self._signals += 1
+        self._full = self._is_long and workflow.patched(FULL_WAITS_END)
 
     @workflow.update(name=steps.REPLAY, description="Apply the blocked stage again, with a new deadline")
     def replay(self, request: ReplayRequest) -> str:
@@ -208,6 +218,7 @@ class InferenceServiceRollout:
         if rollout.blocked:
             self._tell(story.phase("Progressing"))
         rollout.next_stage, rollout.stage_applied, rollout.blocked = index + 1, False, False
+        self._forget_replay()
         return True
 
     async def _apply(self, rollout: Rollout, stage: Stage, index: int, summary: str) -> None:
@@ -223,6 +234,11 @@ class InferenceServiceRollout:
         await self._apply(rollout, stage, index, f"{stage.name}: again, {who} asked for it")
         await self._prepare(rollout)
         self._tell(story.phase("Progressing"))
+
+    def _forget_replay(self) -> None:
+        """What somebody asked for was about one stage of one attempt."""
+        if self._state.again and workflow.patched(REPLAYS_ONE_STAGE):
+            self._state.again = ""
 
     async def _prepare(self, rollout: Rollout) -> None:
         """Autoscalers and exposure, before any wait: a router may need the engine's Service to become ready."""
@@ -254,7 +270,7 @@ class InferenceServiceRollout:
             timeout = poll if rollout.blocked else min(poll, max(until_deadline, timedelta(seconds=0.1)))
             try:
                 await workflow.wait_condition(
-                    lambda: self._interrupted or bool(self._state.again) or self._worth_a_look(stage),
+                    lambda: self._interrupted or self._full or bool(self._state.again) or self._worth_a_look(stage),
                     timeout=timeout,
                     timeout_summary=state.waits_for[:200],
                 )
@@ -276,7 +292,7 @@ class InferenceServiceRollout:
         if passed and not state.done and not self._gone:
             rollout.blocked = True
             self._tell(story.phase("Blocked"))
-            self._continue_as_new()
+            await self._continue_as_new()
         return state
 
     def _worth_a_look(self, stage: Stage) -> bool:
@@ -345,18 +361,23 @@ class InferenceServiceRollout:
     def _rollout(self, rollout: Rollout | None) -> None:
         self._state.rollout = rollout
         self._roles.clear()
+        self._forget_replay()
 
     @property
     def _interrupted(self) -> bool:
         return self._gone or self._state.reset or self._change is not None
 
-    async def _continue_as_new_if_long(self) -> None:
-        long = workflow.info().get_current_history_length() >= MOST_EVENTS or self._signals >= MOST_SIGNALS
-        if long and not self._gone:
-            await workflow.wait_condition(workflow.all_handlers_finished)
-            self._continue_as_new()
+    @property
+    def _is_long(self) -> bool:
+        return workflow.info().get_current_history_length() >= MOST_EVENTS or self._signals >= MOST_SIGNALS
 
-    def _continue_as_new(self) -> None:
+    async def _continue_as_new_if_long(self) -> None:
+        if self._is_long and not self._gone:
+            await self._continue_as_new()
+
+    async def _continue_as_new(self) -> None:
+        """Go on as a new run with the same state; what was asked of this one is answered first."""
+        await workflow.wait_condition(workflow.all_handlers_finished)
         workflow.continue_as_new(self._state.model_copy(update={"pending": self._change}))
 
     def _tell(self, updates: story.Updates) -> None:

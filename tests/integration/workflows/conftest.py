@@ -2,7 +2,8 @@
 
 Tests marked with `history` are the paths through the story. They run twice: with a worker that keeps runs in memory,
 and with one that replays them at every task, which shows what is not deterministic. Their histories are what
-`tests/replay` replays; `pytest tests/integration/workflows --record-histories` writes them anew.
+`tests/replay` replays; `pytest tests/integration/workflows --record-histories` writes those that are missing. One that
+is there stays: it shows that runs of the code that made it survive an upgrade.
 """
 
 import json
@@ -32,6 +33,7 @@ from workflows.rollout import InferenceServiceRollout
 HISTORIES = Path(__file__).parents[2] / "replay" / "histories"
 DYNAMIC = {
     "frontend.WorkflowTimeSkippingEnabled": "true",
+    "history.timerProcessorMaxPollRPS": "1000",
     "history.timerProcessorMaxTimeShift": '"10ms"',
     "history.transferProcessorMaxPollRPS": "1000",
     "system.forceSearchAttributesCacheRefreshOnRead": "false",
@@ -104,7 +106,7 @@ async def run(
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--record-histories", action="store_true", help=f"write the histories that {HISTORIES} holds")
+    parser.addoption("--record-histories", action="store_true", help=f"write the histories that {HISTORIES} lacks")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -116,7 +118,9 @@ def is_recording(config: pytest.Config) -> bool:
 
 
 async def record(run: ScriptedRun, name: str) -> None:
-    """Write the histories of all runs of the service, oldest first."""
+    """Write the histories of all runs of the service, oldest first, unless they are there."""
+    if any(HISTORIES.glob(f"{name}.json")) or any(HISTORIES.glob(f"{name}-[0-9]*.json")):
+        return
     runs = list(reversed(await run.run_ids()))
     for number, run_id in enumerate(runs, start=1):
         history = without_traces((await run.history(run_id)).to_json_dict())

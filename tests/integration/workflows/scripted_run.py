@@ -12,12 +12,13 @@ from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import WorkflowExecutionStatus, WorkflowHandle, WorkflowHistory
 from temporalio.testing import WorkflowEnvironment
 
-from omeflow.api.steps import Change
+from omeflow.api.steps import AWAIT_ROLLOUT, REPLAY, Change, ReplayRequest
 from omeflow.local.readiness import until
 from workers.watching.queue import Service
 from workers.watching.signals import Signals
 
 UID = "5f0c9a52"
+TIMER_STARTED = EventType.EVENT_TYPE_TIMER_STARTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +50,34 @@ class ScriptedRun:
     async def gone(self, uid: str = UID) -> None:
         await self.signals.gone(self.service, uid)
 
+    # ── what people ask ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def replay(self, *, attempt: int = 1, uid: str = UID) -> str:
+        """Ask the open run to try its blocked stage again.
+
+        Raises:
+            WorkflowUpdateFailedError: it refuses.
+        """
+        request = ReplayRequest(uid=uid, attempt=attempt, by="alice")
+        said: str = await self.handle.execute_update(REPLAY, request, result_type=str)
+        return said
+
     # ── time ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def forward(self, duration: timedelta) -> None:
         """Let the run's own clock skip that much."""
         await asyncio.wait_for(self.environment.fast_forward(self.handle, duration), DEADLINE)
+
+    async def block(self) -> None:
+        """Let the first stage's deadline pass, and wait until the run that goes on from there waits, too."""
+        self.steps.waiting = {"engine"}
+        self.steps.plan.stages[0].deadline_seconds = 40
+        await self.change("a")
+        await self.until_events(TIMER_STARTED, 1)
+        await self.forward(timedelta(seconds=41))
+        await self.steps.until(lambda: any(request.passed for request in self.steps.requests(AWAIT_ROLLOUT)))
+        await self.steps.until(lambda: not self.steps.requests(AWAIT_ROLLOUT)[-1].passed)
+        await self.until_events(TIMER_STARTED, 1)
 
     # ── what there is to see ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -98,6 +122,14 @@ class ScriptedRun:
 
     async def run_count(self) -> int:
         return len(await self.run_ids())
+
+    async def until_runs(self, count: int) -> None:
+        """Wait until the service has had so many runs."""
+
+        async def enough() -> bool:
+            return await self.run_count() >= count
+
+        await until(enough, what=f"{count} runs", deadline=DEADLINE)
 
     async def history(self, run_id: str | None = None) -> WorkflowHistory:
         handle = self.environment.client.get_workflow_handle(self.service.workflow_id, run_id=run_id)

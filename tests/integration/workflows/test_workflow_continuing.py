@@ -11,6 +11,10 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 from omeflow.api import steps as step
 from workflows import rollout
 
+ACCEPTED = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED
+ANSWERED = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_COMPLETED
+CONTINUED = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW
+SIGNALED = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED
 TIMER_STARTED = EventType.EVENT_TYPE_TIMER_STARTED
 ORDER = ["apply-workload engine", "apply-exposure", "await-rollout engine", "apply-workload decoder"]
 
@@ -90,14 +94,39 @@ async def test_changes_that_arrive_while_a_run_continues_as_new_are_not_lost(
     assert [phase for _, phase in steps.closed] == ["Superseded"] * (len(taken_up) - 1) + ["Succeeded"]
 
 
-async def test_a_thousand_signals_in_one_wait_are_borne_and_end_with_it(run: ScriptedRun, steps: ScriptedSteps) -> None:
-    await waiting_for_the_second_stage(run, steps)
-    for _ in range(10):
-        await asyncio.gather(*(run.moved("engine") for _ in range(100)))
-    assert await run.run_count() == 1
-    await read_once_more(run, steps)
-    await read_once_more(run, steps)
-    assert await run.run_count() == 2
+@pytest.mark.history("continued-with-a-replay")
+async def test_a_flooded_wait_ends_and_a_replay_accepted_before_the_run_continues_is_carried_out_by_the_next(
+    run: ScriptedRun, steps: ScriptedSteps
+) -> None:
+    await run.block()
+    reading = steps.hold(step.AWAIT_ROLLOUT)
+    for _ in range(rollout.MOST_SIGNALS // 50):
+        await asyncio.gather(*(run.moved() for _ in range(50)))
+    async with reading:  # none of the signals has said that the stage is done
+        flooded = (await run.run_ids())[0]
+        said = await run.replay()
+    assert said == "attempt 1: stage create is applied again, with a new deadline"
+    await steps.called(step.APPLY_WORKLOAD, 2)
+    await run.until_runs(3)
+    kinds = [event.event_type for event in (await run.history(flooded)).events]
+    assert [kinds.count(kind) for kind in (SIGNALED, ACCEPTED, ANSWERED, CONTINUED)] == [1000, 1, 1, 1]
+    first, second = (request.deadline for request in steps.requests(step.APPLY_WORKLOAD))
+    assert second > first
     steps.waiting.clear()
-    await run.moved("decoder")
-    assert await run.result() == "attempt 1 succeeded: image of engine, decoder"
+    await run.moved("engine", "router")
+    assert await run.result() == "attempt 1 succeeded: create engine, router"
+    assert len(steps.requests(step.APPLY_WORKLOAD)) == 2
+
+
+async def test_a_wait_that_grows_too_many_events_ends_and_its_run_continues(
+    run: ScriptedRun, steps: ScriptedSteps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rollout, "MOST_EVENTS", 70)
+    await waiting_for_the_second_stage(run, steps)
+    first = (await run.run_ids())[0]
+    for _ in range(10):
+        await run.moved()
+        await run.details()  # which is told only once the signal has been heard
+    await run.until_runs(2)
+    assert 70 <= len((await run.history(first)).events) < 100
+    assert await run.is_open()

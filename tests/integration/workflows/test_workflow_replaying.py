@@ -24,8 +24,8 @@ SCHEDULED = EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED
 
 @pytest.mark.history("blocked-then-replayed")
 async def test_a_blocked_stage_is_applied_again_under_a_new_deadline(run: ScriptedRun, steps: ScriptedSteps) -> None:
-    await block(run, steps)
-    said = await replay(run)
+    await run.block()
+    said = await run.replay()
     assert said == "attempt 1: stage create is applied again, with a new deadline"
     await steps.called(step.APPLY_WORKLOAD, 2)
     first, second = (request.deadline for request in steps.requests(step.APPLY_WORKLOAD))
@@ -39,13 +39,45 @@ async def test_a_blocked_stage_is_applied_again_under_a_new_deadline(run: Script
 
 
 async def test_a_stage_that_is_replayed_in_vain_blocks_again(run: ScriptedRun, steps: ScriptedSteps) -> None:
-    await block(run, steps)
-    await replay(run)
+    await run.block()
+    await run.replay()
     await steps.called(step.APPLY_WORKLOAD, 2)
     await run.until_events(TIMER_STARTED, 2)
     await run.forward(timedelta(seconds=41))
     await steps.until(lambda: [request.passed for request in steps.requests(step.AWAIT_ROLLOUT)].count(True) == 2)
     assert await run.is_open()
+
+
+@pytest.mark.history("edited-when-replayed")
+async def test_a_replay_is_not_done_to_the_attempt_of_an_edit_that_came_after_it(
+    run: ScriptedRun, steps: ScriptedSteps
+) -> None:
+    await run.block()
+    reading = steps.hold(step.AWAIT_ROLLOUT)
+    await run.moved("engine", "router")
+    async with reading:
+        await run.replay()
+        await run.change("b", generation=2)
+    await run.until_events(TIMER_STARTED, 2)
+    steps.waiting.clear()
+    await run.moved("engine", "router")
+    await run.result()
+    assert [request.attempt.number for request in steps.requests(step.APPLY_WORKLOAD)] == [1, 2]
+
+
+@pytest.mark.history("done-when-replayed")
+async def test_a_replay_is_not_done_to_the_stage_after_the_one_that_was_blocked(
+    run: ScriptedRun, steps: ScriptedSteps
+) -> None:
+    steps.plan = update("engine", "router")
+    await run.block()
+    steps.waiting.clear()
+    reading = steps.hold(step.AWAIT_ROLLOUT)
+    await run.moved("engine")
+    async with reading:
+        await run.replay()
+    await run.result()
+    assert [request.stage.name for request in steps.requests(step.APPLY_WORKLOAD)] == ["engine", "router"]
 
 
 @pytest.mark.parametrize(
@@ -63,7 +95,7 @@ async def test_what_is_not_blocked_is_not_replayed(
     await run.change("a")
     await run.until_events(TIMER_STARTED, 1)
     with pytest.raises(WorkflowUpdateFailedError) as refused:
-        await replay(run, attempt=attempt, uid=uid)
+        await run.replay(attempt=attempt, uid=uid)
     assert str(refused.value.cause) == f"NotBlocked: {sentence}"
     assert len(steps.requests(step.APPLY_WORKLOAD)) == 1
 
@@ -163,24 +195,6 @@ async def test_an_open_run_that_is_reset_is_replayed(run: ScriptedRun, steps: Sc
     await run.moved("engine", "router")
     await run.result()
     assert [request.attempt.number for request in steps.requests(step.APPLY_WORKLOAD)] == [1, 2]
-
-
-async def block(run: ScriptedRun, steps: ScriptedSteps) -> None:
-    """Let the first stage's deadline pass, and wait until the run that goes on from there waits, too."""
-    steps.waiting = {"engine"}
-    steps.plan.stages[0].deadline_seconds = 40
-    await run.change("a")
-    await run.until_events(TIMER_STARTED, 1)
-    await run.forward(timedelta(seconds=41))
-    await steps.until(lambda: any(request.passed for request in steps.requests(step.AWAIT_ROLLOUT)))
-    await steps.until(lambda: not steps.requests(step.AWAIT_ROLLOUT)[-1].passed)
-    await run.until_events(TIMER_STARTED, 1)
-
-
-async def replay(run: ScriptedRun, *, attempt: int = 1, uid: str = UID) -> str:
-    request = step.ReplayRequest(uid=uid, attempt=attempt, by="alice")
-    said: str = await run.handle.execute_update(step.REPLAY, request, result_type=str)
-    return said
 
 
 async def fail_in_the_second_stage(run: ScriptedRun, steps: ScriptedSteps) -> None:

@@ -123,7 +123,7 @@ async def test_a_stage_that_is_done_when_its_deadline_passes_is_no_block(
 
 
 async def test_a_deadline_that_passes_blocks_the_run_which_stays_open(run: ScriptedRun, steps: ScriptedSteps) -> None:
-    await block(run, steps)
+    await run.block()
     assert [request.passed for request in steps.requests(step.AWAIT_ROLLOUT)].count(True) == 1
     assert steps.closed == []
     assert await run.is_open()
@@ -134,7 +134,7 @@ async def test_a_deadline_that_passes_blocks_the_run_which_stays_open(run: Scrip
 
 @pytest.mark.history("blocked")
 async def test_a_blocked_run_goes_on_when_its_stage_converges(run: ScriptedRun, steps: ScriptedSteps) -> None:
-    await block(run, steps)
+    await run.block()
     steps.waiting.clear()
     await run.moved("engine", "router")
     assert await run.result() == "attempt 1 succeeded: create engine, router"
@@ -145,7 +145,7 @@ async def test_a_blocked_run_goes_on_when_its_stage_converges(run: ScriptedRun, 
 
 
 async def test_a_blocked_run_keeps_reading_the_state_by_itself(run: ScriptedRun, steps: ScriptedSteps) -> None:
-    await block(run, steps)
+    await run.block()
     await run.until_events(TIMER_STARTED, 1)
     steps.waiting.clear()
     await run.forward(timedelta(seconds=31))
@@ -158,7 +158,7 @@ async def test_the_stage_after_a_blocked_one_progresses_under_a_deadline_of_its_
     run: ScriptedRun, steps: ScriptedSteps
 ) -> None:
     steps.plan = update("engine", "router")
-    await block(run, steps)
+    await run.block()
     steps.waiting = {"router"}
     await run.moved("engine")
     await steps.until(lambda: steps.order[-1] == "await-rollout router")
@@ -170,22 +170,10 @@ async def test_the_stage_after_a_blocked_one_progresses_under_a_deadline_of_its_
 
 
 async def test_a_block_does_not_change_the_keys_of_later_attempts(run: ScriptedRun, steps: ScriptedSteps) -> None:
-    await block(run, steps)
+    await run.block()
     steps.waiting.clear()
     await run.change("b", generation=2)
     await run.result()
     first, second = (request.key.split("/") for request in steps.requests(step.SELECT_STRATEGY))
     assert first[0] == second[0]
     assert [first[1], second[1]] == ["1", "2"]
-
-
-async def block(run: ScriptedRun, steps: ScriptedSteps) -> None:
-    """Let the first stage's deadline pass, and wait until the run that goes on from there waits, too."""
-    steps.waiting = {"engine"}
-    steps.plan.stages[0].deadline_seconds = 40
-    await run.change("a")
-    await run.until_events(TIMER_STARTED, 1)
-    await run.forward(timedelta(seconds=41))
-    await steps.until(lambda: any(request.passed for request in steps.requests(step.AWAIT_ROLLOUT)))
-    await steps.until(lambda: not steps.requests(step.AWAIT_ROLLOUT)[-1].passed)
-    await run.until_events(TIMER_STARTED, 1)
