@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from omeflow.api.errors import Invalid
-from omeflow.components.canonical import FREE_FORM_MAPS, canonical
+from omeflow.components.canonical import FREE_FORM_MAPS
 from omeflow.components.types import Json
 
 MERGE_KEYS = {
@@ -49,14 +49,14 @@ def merge_component(*, base: Mapping[str, Any], patch: Mapping[str, Any], field:
 
     Args:
         base: the runtime's template of the component in canonical form; empty if it has none.
-        patch: the service's component; an empty one takes everything from the template.
+        patch: the service's component in canonical form; an empty one takes everything from the template.
         field: where the patch stands, for messages: `spec.engine`.
 
     Raises:
         Invalid: a map of the service holds a directive of strategic merge patches that means nothing here.
     """
     template = {name: value for name, value in base.items() if name != "acceleratorOverride"}
-    return merge(template, canonical(patch, path=field), path=field)
+    return merge(template, dict(patch), path=field)
 
 
 def merge(base: Json, patch: Json, *, parent: str = "", path: str = "") -> Json:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from omeflow.api.errors import Invalid, NotFound, NotServed
 from omeflow.api.kinds import CLUSTER_BASE_MODEL
 from omeflow.api.names import dns_label, truncate
-from omeflow.components.inputs import Inputs, ObjectValues
+from omeflow.components.inputs import Inputs, ObjectValues, ServiceValues
 from omeflow.components.types import Json
 
 
@@ -56,15 +56,18 @@ class Model:
         return str(self.values)
 
 
-def resolve_model(inputs: Inputs) -> Model:
+def resolve_model(inputs: Inputs, *, service: ServiceValues) -> Model:
     """The model that spec.model.name refers to (ome.md 3).
+
+    Args:
+        service: the service with its defaults.
 
     Raises:
         Invalid: the service names no model, or the model is disabled or has no format.
         NotFound: there is no model of that name.
         NotServed: the cluster does not serve models.
     """
-    name = (inputs.service.spec.get("model") or {}).get("name")
+    name = (service.spec.get("model") or {}).get("name")
     if not name:
         raise Invalid("spec.model.name is not set: name the BaseModel or ClusterBaseModel to serve")
     if inputs.model is None:
@@ -75,7 +78,7 @@ def resolve_model(inputs: Inputs) -> Model:
             )
         raise NotFound(
             f'spec.model.name refers to model "{name}", which exists neither as BaseModel in namespace '
-            f"{inputs.service.namespace} nor as ClusterBaseModel: create it, or name another"
+            f"{service.namespace} nor as ClusterBaseModel: create it, or name another"
         )
     model = Model(inputs.model)
     if model.spec.get("disabled"):

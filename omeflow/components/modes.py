@@ -1,4 +1,4 @@
-"""How each component runs, and why (ome.md 7)."""
+"""How a service and each of its components run, and why (ome.md 7)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,6 @@ from omeflow.api.names import DECODER, DEPLOYMENT_MODE, ENGINE, ROUTER
 from omeflow.components.inputs import ServiceValues
 from omeflow.components.types import DeploymentMode, Json
 
-SUPPORTED = frozenset({DeploymentMode.RAW, DeploymentMode.MULTI_NODE})
 _VALID = frozenset(DeploymentMode)
 
 
@@ -24,26 +23,32 @@ def mode_named(annotations: Mapping[str, str]) -> DeploymentMode | None:
     return DeploymentMode(value) if value in _VALID else None
 
 
-def decide_modes(service: ServiceValues, merged: Mapping[str, Json]) -> dict[str, ModeDecision]:
-    """The mode of every component.
+def service_mode(service: ServiceValues, default: DeploymentMode | None) -> DeploymentMode | None:
+    """The mode of the service as a whole, which does not choose the workload of a component (ome.md 7.1).
 
     Args:
-        merged: the merged component by role (ome.md 6); engine is among them.
+        default: the configuration's.
+    """
+    return mode_named(service.annotations) or default
+
+
+def decide_modes(merged: Mapping[str, Json]) -> dict[str, ModeDecision]:
+    """The mode of every component (ome.md 7.2 and 7.3).
+
+    Args:
+        merged: the merged component by role (ome.md 6).
 
     Raises:
-        Invalid: a mode that is not supported yet, or one that the component cannot have.
+        Invalid: there is no engine, or a component cannot run as it asks to.
     """
-    if (whole := mode_named(service.annotations)) in (DeploymentMode.VIRTUAL, DeploymentMode.SERVERLESS):
-        raise Invalid(
-            f"annotation {DEPLOYMENT_MODE} asks for {whole}, which is not supported yet: "
-            "remove it, or set it to RawDeployment"
-        )
+    if ENGINE not in merged:
+        raise Invalid("spec.engine is not set: set it, {} is enough to take everything from the runtime")
     decisions = {role: _decide(role, component, merged) for role, component in merged.items()}
     for role, decision in decisions.items():
-        if decision.mode not in SUPPORTED:
+        if decision.mode is DeploymentMode.VIRTUAL:
             raise Invalid(
-                f"spec.{role} would run as {decision.mode} ({decision.reason}), which is not supported yet: "
-                + _remedy(role, decision.mode)
+                f"spec.{role} would run as {decision.mode} ({decision.reason}), which only a whole service can: "
+                f"set annotation {DEPLOYMENT_MODE} of the service instead, or remove the component's"
             )
         if decision.mode is DeploymentMode.MULTI_NODE and "worker" not in merged[role]:
             raise Invalid(
@@ -67,9 +72,3 @@ def _decide(role: str, component: Json, merged: Mapping[str, Json]) -> ModeDecis
     if role == ENGINE and DECODER in merged and decision.mode is DeploymentMode.SERVERLESS:
         return ModeDecision(DeploymentMode.RAW, "with a decoder the engine cannot be Serverless")
     return decision
-
-
-def _remedy(role: str, mode: DeploymentMode) -> str:
-    if mode is DeploymentMode.SERVERLESS:
-        return f"set spec.{role}.minReplicas to 1 or more"
-    return f"set annotation {DEPLOYMENT_MODE} in spec.{role}.annotations to RawDeployment or MultiNode, or remove it"

@@ -3,15 +3,16 @@
 from collections.abc import Mapping
 
 from omeflow.api.errors import Invalid
+from omeflow.components.acceleration import Acceleration
 from omeflow.components.annotations import INJECT_FINE_TUNED_ADAPTER, INJECT_MODEL_INIT
+from omeflow.components.fine_tuned import MODEL_EMPTY_DIR
 from omeflow.components.merging import merge
 from omeflow.components.models import Model
 from omeflow.components.placeholders import Variables, expand
 from omeflow.components.runtimes import Runtime
-from omeflow.components.types import Json
+from omeflow.components.types import DeploymentMode, Json
 
 OME_CONTAINER = "ome-container"
-MODEL_EMPTY_DIR = "model-empty-dir"
 
 _NOT_OF_THE_POD = frozenset(
     {"minReplicas", "maxReplicas", "scaleTarget", "scaleMetric", "containerConcurrency", "timeoutSeconds"}
@@ -32,13 +33,22 @@ _CONTAINER_DEFAULTS = {
 }
 
 
-def assemble(part: Json, *, runner: Json | None, variables: Variables, field: str) -> Json:
+def base_container(part: Json, runner: Json) -> Json:
+    """The container of a part's own pod spec that its runner is merged into; empty if there is none."""
+    containers = part.get("containers") or []
+    return next((one for one in containers if one.get("name") == runner.get("name")), {})
+
+
+def assemble(part: Json, *, runner: Json | None, variables: Variables, field: str) -> tuple[Json, str]:
     """The pod spec of a component or of its leader or worker, with its runner among the containers (ome.md 8.10).
 
     Args:
         part: the merged component, leader or worker, whose inline pod spec counts.
         runner: the runner with all that is added to it; None for pods of plain containers.
         field: where the part stands, for messages: `spec.engine.worker`.
+
+    Returns:
+        the pod spec, and the name of the container that serves: the runner's, else the first.
 
     Raises:
         Invalid: there is no container, the runner has no name, or a template variable cannot be filled in.
@@ -53,7 +63,7 @@ def assemble(part: Json, *, runner: Json | None, variables: Variables, field: st
         containers[chosen] = expand(containers[chosen], variables=variables)
     except Invalid as error:
         raise Invalid(f"{field}: {error}") from None
-    return pod | {"containers": containers}
+    return pod | {"containers": containers}, containers[chosen].get("name") or ""
 
 
 def with_model_volumes(pod: Json, *, model: Model, annotations: Mapping[str, str]) -> Json:
@@ -68,24 +78,51 @@ def with_model_volumes(pod: Json, *, model: Model, annotations: Mapping[str, str
     return pod | ({"volumes": volumes} if volumes else {})
 
 
-def with_node_selector(pod: Json, *, model: Model, runtime: Runtime, wanted: Mapping[str, str]) -> Json:
-    """The pod on nodes that have the model (ome.md 8.8).
+def with_node_selector(
+    pod: Json,
+    *,
+    model: Model,
+    runtime: Runtime,
+    merged_weights: bool,
+    acceleration: Acceleration,
+    wanted: Mapping[str, str],
+) -> Json:
+    """The pod on nodes that have the model and the accelerator (ome.md 8.8).
 
     Args:
+        merged_weights: the pod loads a model of its own, so that any node will do; upstream forgets the accelerator
+            then (ome.md 16.60).
         wanted: the service's own selector of the component, which wins.
     """
-    selector = {model.node_label: "Ready"} | (pod.get("nodeSelector") or {})
-    return pod | {"nodeSelector": selector | runtime.legacy_node_selector | dict(wanted)}
+    selector = pod.get("nodeSelector") or {}
+    if not merged_weights:
+        selector = {model.node_label: "Ready"} | selector | runtime.legacy_node_selector
+    selector = selector | dict(acceleration.node_selector) | dict(wanted)
+    return pod | ({"nodeSelector": selector} if selector else {})
 
 
-def with_pod_defaults(pod: Json, *, probe: bool) -> Json:
-    """The pod with the defaults that OME sets itself (ome.md 9.1.1 and 9.2).
+def with_affinity(pod: Json, *, acceleration: Acceleration, wanted: bool) -> Json:
+    """The pod near what the accelerator class says, instead of what the runtime says (ome.md 8.9).
 
     Args:
-        probe: whether ome-container gets a readiness probe if it has none: in RawDeployment only.
+        wanted: the service states an affinity of its own, which stays.
     """
-    containers = [_with_container_defaults(container, probe=probe) for container in pod["containers"]]
-    return _POD_DEFAULTS | pod | {"containers": containers}
+    return pod if wanted or acceleration.affinity is None else pod | {"affinity": acceleration.affinity}
+
+
+def with_pod_defaults(pod: Json, mode: DeploymentMode) -> Json:
+    """The pod with the defaults that OME sets itself (ome.md 9.1.1 and 9.2), none for Knative and Ray.
+
+    Only a Deployment's ome-container gets a readiness probe if it has none. What is sent to other kinds than built-in
+    ones is stored as Go writes it, with `resources` in every container (ome.md 9).
+    """
+    if mode is DeploymentMode.RAW:
+        containers = [_with_probe(_CONTAINER_DEFAULTS | container) for container in pod["containers"]]
+        return _POD_DEFAULTS | pod | {"containers": containers}
+    if mode is DeploymentMode.MULTI_NODE:
+        pod = _POD_DEFAULTS | pod | {"containers": [_CONTAINER_DEFAULTS | one for one in pod["containers"]]}
+    lists = {field: pod[field] for field in ("initContainers", "containers") if field in pod}
+    return pod | {field: [{"resources": {}} | one for one in given] for field, given in lists.items()}
 
 
 def _chosen(containers: list[Json], runner: Json | None, *, field: str) -> int:
@@ -107,12 +144,11 @@ def _with_runner(base: Json, runner: Json, *, field: str) -> Json:
     return merged | ({"args": args} if args else {})
 
 
-def _with_container_defaults(container: Json, *, probe: bool) -> Json:
-    defaulted = _CONTAINER_DEFAULTS | container
-    if not probe or container.get("name") != OME_CONTAINER or "readinessProbe" in container:
-        return defaulted
+def _with_probe(container: Json) -> Json:
+    if container.get("name") != OME_CONTAINER or "readinessProbe" in container:
+        return container
     ports = container.get("ports") or [{}]
-    return defaulted | {
+    return container | {
         "readinessProbe": {
             "tcpSocket": {"port": ports[0].get("containerPort", 8080)},
             "timeoutSeconds": 1,

@@ -17,7 +17,8 @@ Json = dict[str, Any]
 
 
 def merged(base: Json, patch: Json) -> Json:
-    return merge_component(base=canonical(base, path="runtime"), patch=patch, field="spec.engine")
+    stated = canonical(patch, path="spec.engine")
+    return merge_component(base=canonical(base, path="runtime"), patch=stated, field="spec.engine")
 
 
 # Lists

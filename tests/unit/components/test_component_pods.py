@@ -6,8 +6,9 @@ import pytest
 from component_samples import MODEL, RUNTIME, SERVICE, annotated, build, model, runtime, service
 
 from omeflow.api.errors import Invalid
+from omeflow.components.environment import with_default, with_variable
 from omeflow.components.metadata import label_value, scheduling_labels
-from omeflow.components.runners import gpu_count, set_env
+from omeflow.components.runners import gpu_count
 from omeflow.components.types import ComponentConfig
 
 Json = dict[str, Any]
@@ -196,8 +197,14 @@ def test_gpus_are_counted_by_limit_then_request(resources: Json, gpus: int) -> N
 
 def test_a_variable_is_set_in_place_of_a_reference() -> None:
     env: list[Json] = [{"name": "A", "valueFrom": {"fieldRef": {}}}, {"name": "B", "value": "1"}]
-    assert set_env(env, "A", "2") == [{"name": "A", "value": "2"}, {"name": "B", "value": "1"}]
-    assert set_env(env, "C", "") == [*env, {"name": "C"}]
+    assert with_variable(env, "A", "2") == [{"name": "A", "value": "2"}, {"name": "B", "value": "1"}]
+    assert with_variable(env, "C", "") == [*env, {"name": "C"}]
+
+
+def test_a_default_never_changes_a_variable() -> None:
+    env: list[Json] = [{"name": "A", "valueFrom": {"fieldRef": {}}}]
+    assert with_default(env, "A", "2") == env
+    assert with_default(env, "B", "2") == [*env, {"name": "B", "value": "2"}]
 
 
 @pytest.mark.parametrize(
@@ -340,13 +347,47 @@ def test_only_ome_container_gets_a_probe_if_it_has_none(runner: Json, probe: Jso
     assert given == (probe | times if probe and "tcpSocket" in probe else probe)
 
 
-def test_groups_of_pods_get_no_probe() -> None:
-    runner = {"name": "ome-container"}
-    config = engine(service(engine={"leader": {"runner": runner}, "worker": {"runner": runner, "size": 1}}))
+def test_groups_of_pods_get_defaults_but_no_probe_and_are_written_as_go_does() -> None:
+    part = {"runner": {"name": "ome-container"}, "initContainers": [PLAIN]}
+    config = engine(service(engine={"leader": part, "worker": part | {"size": 1}}))
     assert config.worker_pod_spec is not None
     for pod in (config.pod_spec, config.worker_pod_spec):
         assert "readinessProbe" not in main(pod)
+        assert main(pod)["resources"] == {}
         assert pod["schedulerName"] == "default-scheduler"
+        assert pod["initContainers"] == [PLAIN | {"resources": {}}]
+
+
+@pytest.mark.parametrize("mode", ["Serverless", "MultiNodeRayVLLM"])
+def test_knative_and_ray_get_the_pod_without_defaults(mode: str) -> None:
+    pod = engine(service(engine={"annotations": {"ome.io/deploymentMode": mode}, "hostNetwork": True})).pod_spec
+    assert pod.keys() == {"containers", "hostNetwork", "nodeSelector", "volumes"}
+    assert main(pod).keys() == {"name", "image", "env", "ports", "volumeMounts", "resources"}
+
+
+@pytest.mark.parametrize(("mode", "network"), [("MultiNodeRayVLLM", True), ("Serverless", None)])
+def test_a_leader_makes_the_pod_of_ray_but_not_of_knative(mode: str, network: bool | None) -> None:
+    leader = {"hostNetwork": True, "runner": {"name": "ome-container"}}
+    config = engine(service(engine={"annotations": {"ome.io/deploymentMode": mode}, "leader": leader}))
+    assert config.pod_spec.get("hostNetwork") is network
+    assert (config.worker_pod_spec, config.worker_size) == (None, 0)
+
+
+@pytest.mark.parametrize(
+    ("engine_spec", "container"),
+    [
+        ({}, "ome-container"),
+        ({"containers": [PLAIN]}, "ome-container"),
+        ({"containers": [PLAIN], "annotations": {"ome.io/deploymentMode": "Serverless"}}, "ome-container"),
+    ],
+)
+def test_the_serving_container_is_named_wherever_it_stands(engine_spec: Json, container: str) -> None:
+    assert engine(service(engine=engine_spec)).container == container
+
+
+def test_without_a_runner_the_first_container_serves() -> None:
+    given = service(engine={"containers": [PLAIN, {"name": "other"}]})
+    assert engine(given, MODEL, runtime(engineConfig=None)).container == "main"
 
 
 # Routers
