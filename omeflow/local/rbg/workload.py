@@ -9,7 +9,6 @@ Two weaknesses of the real controller are kept, because omeflow has to live with
   one, the two are equal, nothing rolls, and the instances that were updated stay so, broken or not.
 """
 
-import math
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
@@ -34,6 +33,7 @@ from omeflow.local.simulation.objects import (
     name_of,
     namespace_of,
     owned_by,
+    scaled,
     status_of,
     terminating,
     timestamp,
@@ -277,14 +277,6 @@ def _next_available(rollout: _Rollout, instances: dict[int, Object], *, now: flo
     min_ready = rollout.workload["spec"].get("minReadySeconds", 0)
     waits = [ready_since(each) + min_ready - now for each in instances.values() if is_healthy(each)]
     return min((wait for wait in waits if wait > 0), default=None)
-
-
-def scaled(value: int | str, replicas: int, *, up: bool) -> int:
-    """A count, or a percentage of the replicas."""
-    if isinstance(value, int):
-        return value
-    share = int(value.removesuffix("%")) * replicas / 100
-    return math.ceil(share) if up else math.floor(share)
 
 
 def _shape(spec: Object) -> dict[str, int]:

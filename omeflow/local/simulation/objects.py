@@ -1,6 +1,7 @@
 """Small readers and makers of API objects, for every simulated controller."""
 
 import hashlib
+import math
 from datetime import UTC, datetime
 
 import orjson
@@ -68,3 +69,11 @@ def seconds(written: str) -> float:
 def short_hash(value: object) -> str:
     """The first ten hexadecimal digits of the SHA-256 of a value's canonical JSON."""
     return hashlib.sha256(orjson.dumps(value, option=orjson.OPT_SORT_KEYS)).hexdigest()[:10]
+
+
+def scaled(value: int | str, replicas: int, *, up: bool) -> int:
+    """A count as it stands, or a percentage of the replicas, rounded."""
+    if isinstance(value, int):
+        return value
+    share = int(value.removesuffix("%")) * replicas / 100
+    return math.ceil(share) if up else math.floor(share)
