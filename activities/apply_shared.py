@@ -5,6 +5,7 @@ A no-op apply writes nothing on the server, so these steps are idempotent and ma
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from temporalio import activity
@@ -62,22 +63,30 @@ class ApplyShared:
         attempt = request.attempt
         owner = Owner(attempt.namespace, attempt.service, attempt.uid)
         for manifests in phases:
-            await asyncio.gather(*(apply_ours(self.cluster, manifest, owner) for manifest in manifests))
+            await asyncio.gather(
+                *(apply_ours(self.cluster, manifest, owner, first=attempt.number == 1) for manifest in manifests)
+            )
         notes = [title(manifest) for manifests in phases for manifest in manifests]
         return Applied(objects=len(notes), notes=notes)
 
 
-async def apply_ours(cluster: Cluster, manifest: Manifest, owner: Owner) -> Manifest:
+async def apply_ours(cluster: Cluster, manifest: Manifest, owner: Owner, *, first: bool) -> Manifest:
     """Apply an object of the service; fields that others took are taken back, but only on an object that is ours.
+
+    Args:
+        first: most likely nothing is there yet; else it is read before, so that a write that comes late is refused.
 
     Raises:
         ForeignObject: the object belongs to somebody else.
+        Conflict: somebody has written it in between.
     """
-    try:
+    with suppress(FieldOwned):
+        if first:
+            return await cluster.apply(manifest)
+    metadata = manifest["metadata"]
+    live = await cluster.find(kind_of(manifest), metadata["name"], metadata["namespace"])
+    if live is None:
         return await cluster.apply(manifest)
-    except FieldOwned:
-        metadata = manifest["metadata"]
-        live = await cluster.get(kind_of(manifest), metadata["name"], metadata["namespace"])
-        ensure_ours(live, owner)
-        held = {**manifest, "metadata": {**metadata, "uid": live["metadata"]["uid"]}}
-        return await cluster.apply(held, force=True)
+    ensure_ours(live, owner)
+    held = {key: live["metadata"][key] for key in ("uid", "resourceVersion")}
+    return await cluster.apply({**manifest, "metadata": {**metadata, **held}}, force=True)

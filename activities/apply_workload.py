@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from temporalio import activity
 
+from activities.applying import apply_in_order
 from activities.reading import read_ours, read_service
 from activities.records import Records, now, timestamp
 from activities.remembering import read_history
-from omeflow.api.errors import Conflict, FieldOwned
 from omeflow.api.rollouts import InferenceRollout, Phase, StageTiming, Status, Wait
 from omeflow.api.steps import APPLY_WORKLOAD, Applied, StageRequest
 from omeflow.kube.client import Cluster
@@ -38,13 +38,12 @@ class ApplyWorkload:
             read_service(self.cluster, namespace=owner.namespace, name=owner.name, uid=owner.uid),
             read_ours(self.cluster, owner, workloads_of(roles.values())),
         )
+        await self.records.ensure_latest(attempt, strategy.served_attempts(owner.name, live).values())
         applies = strategy.workload(owner, roles, live)
-        for apply in applies:
-            try:
-                await self.cluster.apply(apply.manifest, manager=apply.manager, force=apply.force)
-            except FieldOwned as error:
-                raise Conflict(f"a scaler or another manager wrote in between: {error}") from error
-        await self.records.write_status(record, _entered(record, request))
+        # First the record, which lets nobody in whose attempt has been closed by somebody else.
+        repairs = request.stage.name == REPAIR
+        await self.records.write_status(record, lambda latest: _entered(latest, request), reopen=repairs)
+        await apply_in_order(self.cluster, applies, live)
         return Applied(objects=len(applies), notes=[apply.why for apply in applies])
 
 

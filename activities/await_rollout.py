@@ -33,6 +33,7 @@ class AwaitRollout:
         record = await self.records.get(attempt)
         strategy = self.strategies.named(record.spec.strategy or "")
         live = await read_live(self.cluster, strategy, owner, objects_of(record).workloads)
+        await self.records.ensure_latest(attempt, strategy.served_attempts(owner.name, live).values())
         states = strategy.role_states(owner.name, live)
         expected = expected_attempts(plan_of(record), attempt.number, stage.roles)
         roles = [states.get(role, _absent(role)).numbers(number) for role, number in expected.items()]
@@ -59,8 +60,8 @@ class AwaitRollout:
             object=state.obj if state else None,
             deadline=timestamp(request.deadline),
         )
-        blocked = record.status.model_copy(update={"phase": Phase.BLOCKED, "message": waits_for, "wait": wait})
-        await self.records.write_status(record, blocked)
+        blocked = {"phase": Phase.BLOCKED, "message": waits_for, "wait": wait}
+        await self.records.write_status(record, lambda latest: latest.status.model_copy(update=blocked))
         await tell(
             self.cluster,
             record,

@@ -37,7 +37,8 @@ class CloseAttempt:
                 renderer=RENDERER,
                 known=await self.records.of(change.namespace, change.name),
             )
-        await self.records.write_status(record, _closed(record, phase, request))
+        # A repair gives a new outcome to an attempt that has one.
+        await self.records.write_status(record, lambda latest: _closed(latest, phase, request), reopen=True)
         if phase in _EVENTS:
             reason, warning = _EVENTS[phase]
             message = f"attempt {record.spec.number}: {request.message}"

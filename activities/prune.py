@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from temporalio import activity
 
+from activities.applying import apply_in_order
 from activities.ownership import ensure_ours
 from activities.reading import read_ours, read_service
 from activities.records import Records
@@ -38,8 +39,8 @@ class Prune:
             history = await read_history(self.records, record, only=set(plan.serving.values()))
             roles = mixture(plan, attempt.number, desired, history, stage=len(plan.stages))
             live = await read_ours(self.cluster, owner, desired.workloads)
-            for apply in strategy.removal(owner, roles, plan.removed_roles, live):
-                await self.cluster.apply(apply.manifest, manager=apply.manager, force=apply.force)
+            await self.records.ensure_latest(attempt, strategy.served_attempts(owner.name, live).values())
+            await apply_in_order(self.cluster, strategy.removal(owner, roles, plan.removed_roles, live), live)
             removed += [f"role {role}" for role in plan.removed_roles]
         deleted = await asyncio.gather(*(self._delete(reference, owner) for reference in plan.prune))
         removed += [name for name in deleted if name]

@@ -5,16 +5,17 @@ kept; any other worker reads it again.
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 
-from omeflow.api.errors import Conflict, NotFound, NotServed
+from omeflow.api.errors import Conflict, NotFound, NotServed, Outdated
 from omeflow.api.kinds import INFERENCE_ROLLOUT
 from omeflow.api.names import ISVC_LABEL, RECORD_MANAGER
 from omeflow.api.rollouts import InferenceRollout, Phase, RolloutPlan, Spec, Status, pack
 from omeflow.api.steps import Attempt, Change
 from omeflow.components.inputs import Inputs
 from omeflow.kube.client import Cluster
+from omeflow.kube.request import Object
 from strategies.contract import Desired
 
 KEPT = 10
@@ -145,12 +146,54 @@ class Records:
                 raise
         return self._remember(InferenceRollout.model_validate(stored))
 
-    async def write_status(self, record: InferenceRollout, status: Status) -> None:
-        """Server-side apply of the whole status; equal content writes nothing."""
-        written = InferenceRollout(metadata=record.metadata, spec=record.spec, status=status).status_manifest()
-        written["metadata"]["uid"] = record.metadata["uid"]
-        stored = await self._cluster.apply(written, manager=RECORD_MANAGER, force=True, subresource="status")
+    async def ensure_latest(self, attempt: Attempt, marks: Iterable[int]) -> None:
+        """Check that nobody has taken over.
+
+        Args:
+            marks: attempts whose templates the service's roles have.
+
+        Raises:
+            Outdated: a newer attempt of the service has been applied.
+        """
+        newest = max(marks, default=0)
+        if newest <= attempt.number:
+            return
+        try:
+            await self.get(attempt.model_copy(update={"number": newest}), planned=False)
+        except NotFound:  # somebody deleted the records, and numbers began anew
+            return
+        raise Outdated(f"attempt {attempt.number} is outdated: attempt {newest} has been applied since")
+
+    async def write_status(
+        self, record: InferenceRollout, to: Callable[[InferenceRollout], Status], *, reopen: bool = False
+    ) -> None:
+        """Server-side apply of the whole status; equal content writes nothing.
+
+        Args:
+            to: the status to write, from the record as it is.
+            reopen: it may follow an outcome, unless another attempt has superseded this one.
+
+        Raises:
+            Outdated: the attempt has its outcome; whoever writes did not know that.
+            Conflict: others keep writing the record.
+        """
+        try:
+            stored = await self._apply_status(record, to(record), reopen=reopen)
+        except Conflict:  # another worker has written it since we read it
+            found = await self._cluster.get(INFERENCE_ROLLOUT, record.name, record.metadata["namespace"])
+            record = self._remember(InferenceRollout.model_validate(found))
+            stored = await self._apply_status(record, to(record), reopen=reopen)
         self._remember(InferenceRollout.model_validate(stored))
+
+    async def _apply_status(self, record: InferenceRollout, status: Status, *, reopen: bool) -> Object:
+        phase = record.status.phase
+        if phase.closed and phase is not status.phase and (phase is Phase.SUPERSEDED or not reopen):
+            raise Outdated(
+                f"attempt {record.spec.number} is {phase.lower()}: {record.status.message or 'it has ended'}"
+            )
+        written = InferenceRollout(metadata=record.metadata, spec=record.spec, status=status).status_manifest()
+        written["metadata"] |= {key: record.metadata[key] for key in ("uid", "resourceVersion")}
+        return await self._cluster.apply(written, manager=RECORD_MANAGER, force=True, subresource="status")
 
     async def forget_old(self, records: list[InferenceRollout], *, in_use: set[int]) -> list[str]:
         """Delete all but the last ten, the last that converged, and those that a live role still runs."""

@@ -1,13 +1,16 @@
 """select-strategy: take a change up. Resolves what the service refers to, opens the attempt, picks the strategy."""
 
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 
 from temporalio import activity
 
 from activities.reading import read_inputs, read_service
 from activities.records import Records, now
-from omeflow.api.rollouts import InferenceRollout, Phase
+from omeflow.api.errors import Outdated
+from omeflow.api.rollouts import InferenceRollout, Phase, Status
 from omeflow.api.steps import REPLAY, SELECT_STRATEGY, Selection, SelectRequest
 from omeflow.components.inputs import Inputs, fingerprint
 from omeflow.components.references import OME_NAMESPACE
@@ -75,10 +78,8 @@ class SelectStrategy:
         """Attempts without outcome that no run carries out any more."""
         for record in lost:
             if record.spec.number != number:
-                closed = record.status.model_copy(deep=True)
-                closed.phase, closed.finished_at, closed.wait = Phase.SUPERSEDED, now(), None
-                closed.message = f"its run was lost; attempt {number} carries on"
-                await self.records.write_status(record, closed)
+                with suppress(Outdated):  # it has got its outcome meanwhile
+                    await self.records.write_status(record, partial(_lost, number=number))
 
 
 def _memory(records: list[InferenceRollout], *, uid: str) -> Memory | None:
@@ -101,6 +102,12 @@ def _selection(record: InferenceRollout, chosen: Chosen, *, repair: bool = False
         modes=chosen.modes,
         choices=chosen.choices,
     )
+
+
+def _lost(record: InferenceRollout, *, number: int) -> Status:
+    message = f"its run was lost; attempt {number} carries on"
+    closed = {"phase": Phase.SUPERSEDED, "finished_at": now(), "wait": None, "message": message}
+    return record.status.model_copy(update=closed)
 
 
 def _detail(replayed: InferenceRollout, why: str) -> str:

@@ -304,6 +304,8 @@ class InferenceServiceRollout:
         if failure.type == steps.SERVICE_GONE:
             return self._lose_service(failure)
         self._rollout = None
+        if failure.type == steps.OUTDATED:
+            return await self._end(rollout, "Superseded", failure.message)
         ended = await self._end(rollout, "Failed", failure.message, reason=failure.type or "")
         if self._interrupted:
             return ended

@@ -13,7 +13,8 @@ OmeflowError
 │   ├── Forbidden        omeflow may not do that (401, 403)
 │   ├── NotServed        the cluster does not serve a kind
 │   ├── ForeignObject    an object of that name belongs to somebody else
-│   └── ServiceGone      the InferenceService has been deleted; nothing is left to do
+│   ├── ServiceGone      the InferenceService has been deleted; nothing is left to do
+│   └── Outdated         a newer attempt has taken over; nothing is left to do
 └── Waiting              nothing is wrong yet: quota, capacity, approval, another controller
 
 `type(error).__name__` is the failure type that Temporal, the attempt record and status show.
@@ -92,6 +93,10 @@ class ForeignObject(Terminal):
 
 
 class ServiceGone(Terminal):
+    pass
+
+
+class Outdated(Terminal):
     pass
 
 

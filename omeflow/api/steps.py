@@ -22,6 +22,8 @@ FORCED = ("repair", REPLAY)
 """Causes of attempts that are made although their inputs are those of the last one."""
 SERVICE_GONE = "ServiceGone"
 """Type of the failure of a step whose InferenceService is gone, or is another one by now."""
+OUTDATED = "Outdated"
+"""Type of the failure of a step whose attempt has been superseded by somebody else's."""
 
 
 class Message(BaseModel):

@@ -8,7 +8,7 @@ from temporalio.client import WorkflowFailureError
 from temporalio.exceptions import ApplicationError
 
 from omeflow.api import steps as step
-from omeflow.api.errors import Forbidden, Invalid, NotFound, NotServed, ServiceGone
+from omeflow.api.errors import Forbidden, Invalid, NotFound, NotServed, Outdated, ServiceGone
 
 GONE = "the InferenceService is gone; its objects go with it"
 SUCCESSOR = "b7d41e08"
@@ -148,6 +148,35 @@ async def test_an_attempt_whose_record_somebody_deleted_can_be_superseded(
     steps.answer(step.CLOSE_ATTEMPT, NotFound("InferenceRollout llm/chat-1 does not exist"))
     await run.change("b", generation=2)
     assert await run.result() == "attempt 2 succeeded: create engine, router"
+
+
+# ── somebody else has taken over ────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.history("outdated")
+async def test_an_attempt_that_somebody_else_has_superseded_ends_its_run_without_a_failure(
+    run: ScriptedRun, steps: ScriptedSteps
+) -> None:
+    steps.plan = update("engine", "router")
+    steps.answer(step.AWAIT_ROLLOUT, Outdated("attempt 1 is outdated: attempt 2 has been applied since"))
+    await run.change("a")
+    assert await run.result() == "attempt 1 superseded: attempt 1 is outdated: attempt 2 has been applied since"
+    assert steps.closed == [(1, "Superseded")]
+    assert "apply-workload router" not in steps.order
+    assert (await run.attributes())["IsvcPhase"] == "Superseded"
+
+
+async def test_a_change_that_is_pending_when_an_attempt_is_found_outdated_is_taken_up(
+    run: ScriptedRun, steps: ScriptedSteps
+) -> None:
+    steps.answer(step.APPLY_WORKLOAD, Outdated("attempt 1 is outdated: attempt 2 has been applied since"))
+    writing = steps.hold(step.APPLY_WORKLOAD)
+    await run.change("a")
+    async with writing:
+        await run.change("b", generation=2)
+    await run.result()
+    assert steps.closed == [(1, "Superseded"), (2, "Succeeded")]
+    assert [request.in_hand for request in steps.requests(step.SELECT_STRATEGY)] == [0, 0]
 
 
 # ── the service is gone ─────────────────────────────────────────────────────────────────────────────────────────────
