@@ -14,6 +14,7 @@ from workers.health import serving, watcher_health, worker_health
 from workers.settings import Settings
 from workers.temporal import connect, ensure_search_attributes
 from workers.watching.lease import Lease, LeaseTiming
+from workers.watching.rivals import Rivals, marks
 from workers.watching.watcher import Watcher
 from workers.worker import make_worker
 
@@ -72,10 +73,12 @@ async def _lease(settings: Settings, process: str) -> AsyncIterator[Lease]:
         limit=RateLimit(qps=5, burst=5),
         timeout=timing.renew,
     ) as cluster:
+        where = (settings.lease_name, settings.lease_namespace)
         yield Lease(
             cluster,
-            settings.lease_name,
-            settings.lease_namespace,
+            *where,
             identity=settings.identity or f"{socket.gethostname()}_{secrets.token_hex(4)}",
             timing=timing,
+            marks=marks(settings.namespaces),
+            rival=Rivals(cluster, *where, serves=settings.namespaces).acting,
         )

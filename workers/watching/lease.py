@@ -7,6 +7,7 @@ it counts from when it asked for the last renewal, and stops well before anybody
 
 import asyncio
 import logging
+import random
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -104,6 +105,8 @@ class Lease:
         *,
         identity: str,
         timing: LeaseTiming | None = None,
+        marks: Object | None = None,
+        rival: Callable[[], Awaitable[str]] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Nothing is asked before `hold`.
@@ -112,6 +115,8 @@ class Lease:
             cluster: best a connection of its own: a renewal must not queue behind other requests.
             identity: unlike that of any other process.
             timing: None for the defaults.
+            marks: metadata to put on the Lease.
+            rival: who else acts, with a Lease of another name, in half a sentence; empty for nobody.
             clock: monotonic, in seconds.
         """
         self.held = False
@@ -119,6 +124,8 @@ class Lease:
         self._name, self._namespace = name, namespace
         self._identity = identity
         self._timing = timing or LeaseTiming()
+        self._marks = marks or {}
+        self._rival = rival or _nobody
         self._clock = clock
         self._seen: Sighting | None = None
 
@@ -153,14 +160,18 @@ class Lease:
             try:
                 await self._look()
                 found = claim(self._seen, identity=self._identity, now=self._clock())
-                if found.free:
-                    await self._write()
+                reason, level = found.reason, logging.INFO
+                if not found.free:
+                    wait = min(wait, found.wait)
+                elif rival := await self._take():
+                    reason, level = rival, logging.WARNING
+                    wait *= random.random()  # of two that met, one is to come back before the other
+                else:
                     log.info("%s: acting, %s", self, found.reason)
                     return
-                wait = min(wait, found.wait)
-                if found.reason != told:
-                    log.info("%s: standing by, %s", self, found.reason)
-                    told = found.reason
+                if reason != told:
+                    log.log(level, "%s: standing by, %s", self, reason)
+                    told = reason
             except Conflict:
                 pass  # somebody else was quicker
             except Forbidden:
@@ -168,6 +179,18 @@ class Lease:
             except OmeflowError as error:
                 log.warning("%s: standing by, %s", self, error)
             await asyncio.sleep(wait)
+
+    async def _take(self) -> str:
+        """Take a Lease that is free, unless somebody acts with another one: who that is.
+
+        Both write before they look, so of two that begin at once at least one sees the other.
+        """
+        if rival := await self._rival():
+            return rival
+        await self._write()
+        if rival := await self._rival():
+            await self._release()
+        return rival
 
     async def _keep(self) -> None:
         """Renew, until that fails for too long."""
@@ -235,11 +258,15 @@ class Lease:
 
     async def _store(self, spec: dict[str, Any]) -> Object:
         if self._seen is None:
-            metadata = {"name": self._name, "namespace": self._namespace}
+            metadata = {"name": self._name, "namespace": self._namespace, **self._marks}
             manifest = {"apiVersion": LEASE.api_version, "kind": LEASE.name, "metadata": metadata, "spec": spec}
             return await self._cluster.create(manifest)
-        patch = {"metadata": {"resourceVersion": self._seen.version}, "spec": spec}
+        patch = {"metadata": {"resourceVersion": self._seen.version, **self._marks}, "spec": spec}
         return await self._cluster.merge_patch(LEASE, self._name, self._namespace, patch)
+
+
+async def _nobody() -> str:
+    return ""
 
 
 async def _awaited(work: Callable[[], Awaitable[None]]) -> None:

@@ -28,6 +28,7 @@ from omeflow.local.processes import ManagedProcess
 from workers.all_in_one import run_watcher, run_worker
 from workers.settings import Settings
 from workers.temporal import connect
+from workers.watching.watcher import Watcher
 
 pytestmark = pytest.mark.real_cluster
 
@@ -145,10 +146,9 @@ async def test_an_edit_after_the_watcher_was_killed_is_taken_up_by_the_one_stand
 async def test_two_watchers_that_both_act_for_a_while_make_one_attempt_per_edit(
     served: Platform, alone: Settings
 ) -> None:
-    """A holder that was suspended may act beside the next one: two Leases make that last."""
-    other = replace(alone, namespaces=(served.namespace,))
-    assert other.lease_name != alone.lease_name
-    async with _until_left(run_watcher(alone)), _until_left(run_watcher(other)):
+    """A holder that was suspended may act beside the next one; without a Lease that lasts."""
+    both = [Watcher(served.temporal, served.cluster, alone) for _ in range(2)]
+    async with _until_left(both[0].run()), _until_left(both[1].run()):
         await served.create(example("engine-router"))
         await served.ended("routed", 1)
         for edit in range(2, 6):

@@ -1,73 +1,18 @@
 """One acts, the others stand by: on a real API server, with times that a test can wait for."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
 
 import pytest
+from candidates import NAME, QUICK, Candidate, candidates
 from faults import FaultProxy, acted, refuse, reset, silence
 
 from omeflow.api import errors
 from omeflow.api.kinds import LEASE
 from omeflow.kube.client import Cluster
 from omeflow.local.readiness import until
-from workers.watching.lease import Lease, LeaseTiming
+from workers.watching.lease import Lease
 
 pytestmark = pytest.mark.real_cluster
-
-QUICK = LeaseTiming(duration=3.0, renew=0.3, retry=0.1)
-NAME = "omeflow-test"
-
-
-class Candidate:
-    """One who wants the Lease, and what it did."""
-
-    def __init__(self, cluster: Cluster, namespace: str, identity: str) -> None:
-        self.lease = Lease(cluster, NAME, namespace, identity=identity, timing=QUICK)
-        self.begun = 0
-        self.working = False
-        self.task: asyncio.Task[None] | None = None
-
-    async def work(self) -> None:
-        self.begun += 1
-        self.working = True
-        try:
-            await asyncio.Event().wait()
-        finally:
-            self.working = False
-
-    def start(self) -> None:
-        self.task = asyncio.create_task(self.lease.hold(self.work))
-
-    async def stop(self) -> None:
-        """As an orderly end would."""
-        assert self.task is not None
-        self.task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self.task
-
-    async def acts(self, *, seconds: float = 10.0) -> None:
-        await self.until(lambda: self.working, what="it to act", seconds=seconds)
-
-    async def until(self, condition: Callable[[], bool], *, what: str, seconds: float = 10.0) -> None:
-        async def so() -> bool:
-            assert self.task is not None
-            if self.task.done():
-                self.task.result()
-            return condition()
-
-        await until(so, what=what, deadline=seconds, interval=0.01)
-
-
-@asynccontextmanager
-async def candidates(*all_of_them: Candidate) -> AsyncIterator[None]:
-    try:
-        yield
-    finally:
-        for candidate in all_of_them:
-            if candidate.task is not None:
-                candidate.task.cancel()
-        await asyncio.gather(*(each.task for each in all_of_them if each.task), return_exceptions=True)
 
 
 async def test_one_acts_and_an_orderly_end_hands_over_at_once(cluster: Cluster, namespace: str) -> None:

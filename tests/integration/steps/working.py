@@ -142,7 +142,7 @@ class Working:
         manager, records = default_manager(), Records(cluster)
         self.select = SelectStrategy(cluster, manager, records)
         self.build = BuildConfigs(cluster, manager, records)
-        self.shared = ApplyShared(cluster, manager, records)
+        self.shared = ApplyShared(cluster, records)
         self.workload = ApplyWorkload(cluster, manager, records)
         self.wait = AwaitRollout(cluster, manager, records)
         self.end = CloseAttempt(cluster, records)
