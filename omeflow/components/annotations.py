@@ -41,6 +41,19 @@ _DOMAINS_READ_BY_OME = frozenset(
     {"ome.io", "autoscaling.keda.sh", "serving.knative.dev", "serving.knative.openshift.io"}
 )
 
+INGRESS_DOMAIN_TEMPLATE = "ome.io/ingress-domain-template"
+LOAD_BALANCERS = ("service.beta.kubernetes.io/", "cloud.google.com/", "service.kubernetes.io/")
+"""What an external Service carries of its service's annotations (ome.md 11.7)."""
+_READ_BY_WAYS_IN = (
+    *LOAD_BALANCERS,
+    "networking.gke.io/",
+    "kubernetes.io/ingress",
+    "ingress.kubernetes.io/",
+    "cert-manager.io/",
+    "external-dns.alpha.kubernetes.io/",
+)
+"""Controllers of load balancers, ingresses, certificates and host names are told things on Services and Ingresses."""
+
 
 def reaches_pods_at_once(key: str) -> bool:
     """Whether OME or one of its webhooks acts on the annotation: a change is a template change."""
@@ -51,11 +64,16 @@ def reaches_pods_at_once(key: str) -> bool:
 
 
 def acts_on_annotation(key: str) -> bool:
-    """Whether a change of the service's annotation starts a run: OME's keys and omeflow's own.
+    """Whether a change of the service's annotation starts a run: OME's keys, omeflow's own, and those that say how the
+    service is reached, which restart nothing.
 
     Any other annotation rides along with the next real change.
     """
-    return reaches_pods_at_once(key) or key.startswith("omeflow.io/")
+    return (
+        reaches_pods_at_once(key)
+        or key.startswith(("omeflow.io/", *_READ_BY_WAYS_IN))
+        or key.rpartition("/")[0].endswith(".ingress.kubernetes.io")
+    )
 
 
 def propagated(annotations: dict[str, str]) -> dict[str, str]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from omeflow.components.annotations import LAST_APPLIED, acts_on_annotation
+from omeflow.components.annotations import INGRESS_DOMAIN_TEMPLATE, LAST_APPLIED, acts_on_annotation
 from omeflow.components.types import Json
 
 
@@ -93,10 +93,12 @@ class Inputs:
 def fingerprint(inputs: Inputs) -> str:
     """Identifies the values read: the first 16 hexadecimal digits of their SHA-256.
 
-    Annotations that nobody acts on do not count (design rule 6), unless a template variable reads them (ome.md 6.4).
+    Annotations that nobody acts on do not count (design rule 6), unless a template variable reads them (ome.md 6.4,
+    11.3).
     Reasons count only where they say why nothing could be chosen: they are what the user reads then.
     """
-    specs = [inputs.service.spec, inputs.runtime.spec if inputs.runtime else {}]
+    host = inputs.service.annotations.get(INGRESS_DOMAIN_TEMPLATE)
+    specs = [inputs.service.spec, inputs.runtime.spec if inputs.runtime else {}, host, inputs.configuration]
     said = _canonical(specs).decode()
     templated = said if ".Annotations" in said else ""
     counted = {

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from omeflow.components.annotations import INGRESS_DOMAIN_TEMPLATE
 from omeflow.components.configuration import IngressConfiguration
 
-DOMAIN_TEMPLATE = "ome.io/ingress-domain-template"
 INGRESS_DOMAIN = "ome.io/ingress-domain"
 URL_SCHEME = "ome.io/ingress-url-scheme"
 PATH_TEMPLATE = "ome.io/ingress-path-template"
@@ -37,7 +37,7 @@ def _is_true(text: str) -> bool:
 
 Reader = Callable[[str], Any]
 _IF_NOT_EMPTY: tuple[tuple[str, str, Reader], ...] = (
-    (DOMAIN_TEMPLATE, "domain_template", str),
+    (INGRESS_DOMAIN_TEMPLATE, "domain_template", str),
     (INGRESS_DOMAIN, "ingress_domain", str),
     (URL_SCHEME, "url_scheme", str),
     (ADDITIONAL_DOMAINS, "additional_ingress_domains", _listed),

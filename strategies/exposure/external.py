@@ -7,12 +7,11 @@ the step that applies refuses it (ome.md 16.1).
 
 from omeflow.api.kinds import SERVICE
 from omeflow.api.names import ISVC_LABEL
+from omeflow.components.annotations import LOAD_BALANCERS
 from strategies.contract import Manifest
 from strategies.exposure.component import service_type
 from strategies.exposure.exposed import Exposed
 from strategies.manifests import owned
-
-_FOR_LOAD_BALANCERS = ("service.beta.kubernetes.io/", "cloud.google.com/", "service.kubernetes.io/")
 
 
 def external_service(exposed: Exposed) -> Manifest | None:
@@ -25,7 +24,7 @@ def external_service(exposed: Exposed) -> Manifest | None:
         owner,
         owner.name,
         labels={ISVC_LABEL: owner.name, "component": "external-service"},
-        annotations={key: text for key, text in annotations.items() if key.startswith(_FOR_LOAD_BALANCERS)},
+        annotations={key: text for key, text in annotations.items() if key.startswith(LOAD_BALANCERS)},
         spec={
             "type": service_type(annotations),
             "selector": _selector(exposed),

@@ -11,9 +11,10 @@ from urllib.parse import unquote
 
 from omeflow.api.errors import Invalid
 from omeflow.api.names import dns_label
+from omeflow.components.annotations import INGRESS_DOMAIN_TEMPLATE
 from omeflow.components.configuration import CONFIG_MAP, IngressConfiguration
 from omeflow.components.templates import ACTION, Values, evaluate
-from strategies.exposure.effective import DOMAIN_TEMPLATE, INGRESS_DOMAIN, PATH_TEMPLATE, overlaid
+from strategies.exposure.effective import INGRESS_DOMAIN, PATH_TEMPLATE, overlaid
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _PATH = re.compile(r"(/[\w.~!$&'()*+,;=:@%-]+)*/?", re.ASCII)
@@ -44,7 +45,7 @@ def domain(name: str, *, of: Named, configuration: IngressConfiguration) -> str:
         "Annotations": of.annotations,
         "Labels": of.labels,
     }
-    where = _source(of.annotations, DOMAIN_TEMPLATE, "domainTemplate")
+    where = _source(of.annotations, INGRESS_DOMAIN_TEMPLATE, "domainTemplate")
     host = _fill(template, values, where=where).removesuffix(".")
     if not is_domain_name(host) or "." not in host:
         raise Invalid(

@@ -1,5 +1,6 @@
 """What is read for a service, and when it counts as changed (design section 3, design rule 6)."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -95,6 +96,20 @@ def test_an_annotation_counts_if_a_template_variable_reads_it() -> None:
     )
 
 
+@pytest.mark.parametrize("place", ["annotation", "configuration"])
+def test_an_annotation_counts_if_a_template_of_a_host_reads_it(place: str) -> None:
+    template = "{{ .Name }}.{{ index .Annotations `team` }}.dev"
+    own = {"ome.io/ingress-domain-template": template} if place == "annotation" else {}
+    configuration = {"ingress": {"domainTemplate": template}} if place == "configuration" else {}
+
+    def read(**annotations: str) -> str:
+        found = inputs(annotated(SERVICE, annotations=own | annotations))
+        return fingerprint(replace(found, configuration=configuration))
+
+    assert read(team="a", other="a") != read(team="b", other="a")
+    assert read(team="a", other="a") == read(team="a", other="b")
+
+
 @pytest.mark.parametrize(
     ("key", "starts_a_run", "restarts_pods"),
     [
@@ -107,6 +122,14 @@ def test_an_annotation_counts_if_a_template_variable_reads_it() -> None:
         ("kueue-enabled", True, True),
         ("volcano", True, True),
         ("omeflow.io/rollout-policy", True, False),
+        ("service.beta.kubernetes.io/aws-load-balancer-scheme", True, False),
+        ("service.kubernetes.io/topology-mode", True, False),
+        ("cloud.google.com/neg", True, False),
+        ("networking.gke.io/load-balancer-type", True, False),
+        ("nginx.ingress.kubernetes.io/proxy-read-timeout", True, False),
+        ("kubernetes.io/ingress.class", True, False),
+        ("cert-manager.io/cluster-issuer", True, False),
+        ("external-dns.alpha.kubernetes.io/hostname", True, False),
         ("internal.ome.io/storage-initializer-sourceuri", False, False),
         ("kubectl.kubernetes.io/last-applied-configuration", False, False),
         ("prometheus.io/scrape", False, False),

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from omeflow.api.errors import Invalid
+from omeflow.components.annotations import INGRESS_DOMAIN_TEMPLATE
 from omeflow.components.configuration import IngressConfiguration
 from strategies.exposure import effective
 from strategies.exposure.effective import overlaid
@@ -69,7 +70,7 @@ def test_a_domain_template_makes_a_host(template: str, host: str) -> None:
 
 
 def test_annotations_of_the_object_have_the_last_word_on_its_host() -> None:
-    annotations = {effective.DOMAIN_TEMPLATE: "{{ .Name }}.{{ .IngressDomain }}", effective.INGRESS_DOMAIN: "own.dev"}
+    annotations = {INGRESS_DOMAIN_TEMPLATE: "{{ .Name }}.{{ .IngressDomain }}", effective.INGRESS_DOMAIN: "own.dev"}
     assert domain("chat", of=named(annotations=annotations), configuration=PLAIN) == "chat.own.dev"
 
 
@@ -102,7 +103,7 @@ def test_a_template_that_makes_no_host_is_refused_by_name(template: str) -> None
     with pytest.raises(Invalid, match="field domainTemplate of ConfigMap inferenceservice-config"):
         domain("chat", of=named(), configuration=PLAIN.model_copy(update={"domain_template": template}))
     with pytest.raises(Invalid, match=r"annotation ome\.io/ingress-domain-template"):
-        domain("chat", of=named(annotations={effective.DOMAIN_TEMPLATE: template}), configuration=PLAIN)
+        domain("chat", of=named(annotations={INGRESS_DOMAIN_TEMPLATE: template}), configuration=PLAIN)
 
 
 @pytest.mark.parametrize(
@@ -176,7 +177,7 @@ def test_any_template_makes_a_host_or_a_refusal(template: str, labels: dict[str,
 
 KEYS = st.sampled_from(
     [
-        effective.DOMAIN_TEMPLATE,
+        INGRESS_DOMAIN_TEMPLATE,
         effective.INGRESS_DOMAIN,
         effective.URL_SCHEME,
         effective.PATH_TEMPLATE,
