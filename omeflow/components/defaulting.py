@@ -25,7 +25,7 @@ def with_defaults(service: ServiceValues, *, default_mode: DeploymentMode | None
         default_mode: the configuration's (ome.md 7.1).
     """
     mode = _mode_annotation(service.spec, default_mode)
-    annotations = ({DEPLOYMENT_MODE: mode} if mode else {}) | with_warning(service)
+    annotations = ({DEPLOYMENT_MODE: str(mode)} if mode else {}) | with_warning(service)
     spec = with_engine(service.spec)
     components = {role: _with_bounds(role, spec[role]) for role in ROLES if spec.get(role) is not None}
     return replace(service, annotations=annotations, spec=spec | components)

@@ -4,6 +4,7 @@ import copy
 from typing import Any
 
 import pytest
+import yaml
 from component_samples import MODEL, RUNTIME, SERVICE, annotated, build, inputs, runtime, service
 from component_shapes import COMPONENT
 from hypothesis import given
@@ -197,6 +198,15 @@ def test_the_same_values_give_the_same_outcome_also_from_the_record(spec: Json, 
     assert fingerprint(recorded) == fingerprint(read)
     assert outcome(recorded) == outcome(read)
     assert (given_service, given_runtime) == before
+
+
+def test_what_is_handed_on_is_plain_data_as_printers_need_it() -> None:
+    components = build(service(decoder={"runner": RUNNER}, router={"runner": RUNNER}))
+    parts = [components.annotations, components.labels]
+    for config in (*components.configs.values(), *build().configs.values()):
+        parts += [config.labels, config.annotations, config.pod_labels, config.pod_spec]
+    for part in parts:
+        assert yaml.safe_load(yaml.safe_dump(part)) == part
 
 
 @given(COMPONENT, COMPONENT)
