@@ -4,6 +4,7 @@ OME reads and writes pod specs through Go's types, which spell a quantity in its
 `1000m` becomes `"1"`, `0.5Gi` becomes `"512Mi"`. The same bytes (design rule 5) need the same spelling.
 """
 
+import functools
 import math
 import re
 from fractions import Fraction
@@ -15,6 +16,7 @@ _EXPONENTS = {suffix: exponent for exponent, suffix in _DECIMAL.items()}
 _NANO = 10**9
 
 
+@functools.lru_cache(maxsize=1024)
 def canonical_quantity(given: str | int | float) -> str:
     """The spelling that Go gives a quantity: the largest suffix that leaves a whole number.
 
