@@ -4,6 +4,7 @@ A service that is not to have an ingress any more just has none here: what a for
 want is pruned (ome.md 16.35).
 """
 
+from omeflow.api.errors import Invalid
 from omeflow.components.types import DeploymentMode
 from strategies.contract import Manifest
 from strategies.exposure.exposed import Exposed
@@ -21,6 +22,13 @@ def exposure(exposed: Exposed) -> list[Manifest]:
     Raises:
         Invalid: a host name cannot be made, or OME's configuration lacks what this service needs.
     """
+    try:
+        return _rendered(exposed)
+    except Invalid as error:
+        raise Invalid(f"InferenceService {exposed.owner.namespace}/{exposed.owner.name}: {error}") from error
+
+
+def _rendered(exposed: Exposed) -> list[Manifest]:
     described = exposed.components.model_config
     configs = [model_config(exposed.owner, described)] if described is not None else []
     if not exposed.backends:

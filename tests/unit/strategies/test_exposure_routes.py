@@ -393,7 +393,7 @@ def test_a_serverless_ingress_without_its_gateways_is_refused(field: str) -> Non
 
 
 def test_a_host_that_cannot_be_made_is_refused_even_without_an_ingress() -> None:
-    with pytest.raises(Invalid, match="ingress-domain-template"):
+    with pytest.raises(Invalid, match=r"InferenceService serving/chat: annotation ome\.io/ingress-domain-template"):
         rendered(component("engine", annotations={"ome.io/ingress-domain-template": "{{ .Nobody }}"}))
 
 
