@@ -9,6 +9,7 @@ from typing import Any
 
 from omeflow.api.errors import Invalid
 from omeflow.api.kinds import HTTP_ROUTE
+from omeflow.api.names import ISVC_LABEL
 from omeflow.components.annotations import propagated
 from omeflow.components.configuration import CONFIG_MAP
 from strategies.contract import Manifest
@@ -43,7 +44,7 @@ def _http_route(exposed: Exposed, name: str, hosts: list[str], backend: Backend,
         HTTP_ROUTE,
         exposed.owner,
         name,
-        labels=labels,
+        labels={**labels, ISVC_LABEL: exposed.owner.name},
         annotations=propagated(exposed.components.annotations),
         spec={
             "parentRefs": [_parent(exposed)],

@@ -4,10 +4,14 @@ gateway (ome.md 11.5).
 Requests for the service's hosts go through Knative's local gateway to the entry component's Knative Service. A decoder
 has no route of its own: it is never Serverless, so Knative's gateway does not know it, and where there is a decoder the
 router is the entry.
+
+Both carry the label by which a service's objects are found. Upstream's do not, and it makes and deletes them by turns
+(ome.md 16.12).
 """
 
 from omeflow.api.errors import Invalid
 from omeflow.api.kinds import SERVICE, VIRTUAL_SERVICE
+from omeflow.api.names import ISVC_LABEL
 from omeflow.components.annotations import propagated
 from omeflow.components.configuration import CONFIG_MAP, knative_domain
 from strategies.contract import Manifest
@@ -40,7 +44,7 @@ def virtual_service(exposed: Exposed) -> Manifest:
         VIRTUAL_SERVICE,
         exposed.owner,
         exposed.owner.name,
-        labels=exposed.components.labels,
+        labels={**exposed.components.labels, ISVC_LABEL: exposed.owner.name},
         annotations=propagated(exposed.components.annotations),
         spec={"hosts": list(dict.fromkeys([inside, *outside, *shared])), "gateways": local + front, "http": routes},
     )
@@ -53,7 +57,7 @@ def alias_service(exposed: Exposed) -> Manifest:
         "externalName": _required(exposed, "local_gateway_service"),
         "sessionAffinity": "None",
     }
-    return owned(SERVICE, exposed.owner, exposed.owner.name, spec=spec)
+    return owned(SERVICE, exposed.owner, exposed.owner.name, labels={ISVC_LABEL: exposed.owner.name}, spec=spec)
 
 
 def outer_hosts(exposed: Exposed) -> list[str]:

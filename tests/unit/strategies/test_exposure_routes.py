@@ -208,7 +208,7 @@ def test_an_http_route_leads_through_the_gateway_to_the_entry() -> None:
         "metadata": {
             "name": "chat",
             "namespace": "serving",
-            "labels": {"tier": "gold"},
+            "labels": {"tier": "gold", "ome.io/inferenceservice": "chat"},
             "annotations": {"team": "a"},
             "ownerReferences": [owner_reference("chat", "u1")],
         },
@@ -293,7 +293,7 @@ def test_a_serverless_service_is_reached_through_the_local_gateway_of_knative() 
         "metadata": {
             "name": "chat",
             "namespace": "serving",
-            "labels": {"tier": "gold"},
+            "labels": {"tier": "gold", "ome.io/inferenceservice": "chat"},
             "annotations": {"team": "a"},
             "ownerReferences": [owner_reference("chat", "u1")],
         },
@@ -340,7 +340,7 @@ def test_a_serverless_service_is_reached_through_the_local_gateway_of_knative() 
         "externalName": INGRESS["localGatewayService"],
         "sessionAffinity": "None",
     }
-    assert "labels" not in alias["metadata"]
+    assert alias["metadata"]["labels"] == {"ome.io/inferenceservice": "chat"}
 
 
 @pytest.mark.parametrize(
