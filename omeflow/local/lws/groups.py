@@ -33,7 +33,8 @@ class Group:
 
     def state(self, revision: str) -> GroupState:
         started = self.size == 1 or bool(self.workers)
-        return GroupState(ready=self.ready, updated=started and key_of(self.leader) == revision)
+        at_it = key_of(self.leader) == revision
+        return GroupState(started=started, ready=self.ready, updated=started and at_it)
 
     def has_to_start_over(self, policy: str, *, after_start_only: bool) -> bool:
         """Whether a pod of it restarted or goes, and the policy wants the others to go with it."""

@@ -1,8 +1,8 @@
 """One step for a LeaderWorkerSet: its groups, their pods, its Service and its status.
 
 The leaders are treated as a StatefulSet of parallel pods would: what is missing is made, what is above the count goes,
-and old ones are replaced one at a time from the highest ordinal down to the partition, each only when those above it are
-ready. (A StatefulSet's own `maxUnavailable` would allow more at once; it is off by default up to Kubernetes 1.34.)
+and old ones are replaced one at a time from the highest ordinal down to the partition, each only when those above it
+are ready. (A StatefulSet's own `maxUnavailable` would allow more at once; it is off by default up to Kubernetes 1.34.)
 """
 
 from omeflow.kube.request import Object
@@ -37,9 +37,9 @@ def reconcile(lws: Object, observed: Observed, *, now: float) -> Step:
     revisions = Revisions(lws, wanted, observed.children(lws, "ControllerRevision"))
     groups = groups_of(lws, observed)
     states = {ordinal: group.state(revisions.update) for ordinal, group in groups.items()}
-    old = [group for group in groups.values() if key_of(group.leader) != revisions.update]
     by_ordinal = [states.get(ordinal, ABSENT) for ordinal in range(max(groups, default=-1) + 1)]
-    allowed = allowance(policy, by_ordinal, rolling=bool(old))
+    old = any(key_of(group.leader) != revisions.update for group in groups.values())
+    allowed = allowance(policy, by_ordinal, rolling=old or len(by_ordinal) > policy.replicas)
 
     writes: list[Write] = [*revisions.writes]
     writes += _leaders(lws, groups, revisions, allowed)
@@ -61,12 +61,10 @@ def _leaders(lws: Object, groups: dict[int, Group], revisions: Revisions, allowe
             template = revisions.template(revision)
             assert template is not None
             writes.append(Create(pods.make_leader(lws, ordinal, revision, template)))
-    going = [
-        group.leader for ordinal, group in groups.items() if ordinal >= allowed.count or pods.is_over(group.leader)
-    ]
-    return (
-        writes + [Delete(leader) for leader in going if not terminating(leader)] + _replaced(groups, revisions, allowed)
-    )
+    for ordinal, group in groups.items():
+        if (ordinal >= allowed.count or pods.is_over(group.leader)) and not terminating(group.leader):
+            writes.append(Delete(group.leader))
+    return writes + _replaced(groups, revisions, allowed)
 
 
 def _replaced(groups: dict[int, Group], revisions: Revisions, allowed: Allowance) -> list[Write]:

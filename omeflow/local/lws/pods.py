@@ -59,17 +59,17 @@ def is_ready(pod: Object) -> bool:
 
 
 def is_pending(pod: Object) -> bool:
-    return status_of(pod).get("phase", "Pending") == "Pending"
+    return str(status_of(pod).get("phase", "Pending")) == "Pending"
 
 
 def is_over(pod: Object) -> bool:
-    return status_of(pod).get("phase") in ("Succeeded", "Failed")
+    return str(status_of(pod).get("phase")) in ("Succeeded", "Failed")
 
 
 def has_restarted(pod: Object) -> bool:
     status = status_of(pod)
     statuses = (status.get("initContainerStatuses") or []) + (status.get("containerStatuses") or [])
-    return not is_over(pod) and any(each.get("restartCount", 0) > 0 for each in statuses)
+    return not is_over(pod) and any(int(each.get("restartCount", 0)) > 0 for each in statuses)
 
 
 def _pod(

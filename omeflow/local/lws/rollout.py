@@ -13,8 +13,9 @@ from omeflow.local.lws.spec import Policy
 
 @dataclass(frozen=True, slots=True)
 class GroupState:
-    """One group: whether all its pods are ready, and whether they are at the wanted revision."""
+    """One group: whether it has its workers, whether all its pods are ready, and at the wanted revision."""
 
+    started: bool
     ready: bool
     updated: bool
 
@@ -23,7 +24,7 @@ class GroupState:
         return self.ready and self.updated
 
 
-ABSENT = GroupState(ready=False, updated=False)
+ABSENT = GroupState(started=False, ready=False, updated=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ def allowance(policy: Policy, states: Sequence[GroupState], *, rolling: bool) ->
 
     Args:
         states: by ordinal, up to the highest that exists.
-        rolling: some group is at another revision than the wanted one.
+        rolling: some group is at another revision than the wanted one, or there are more of them than wanted.
     """
     if not rolling:
         return Allowance(policy.replicas, policy.partition)

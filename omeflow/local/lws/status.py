@@ -52,10 +52,11 @@ def status_writes(lws: Object, policy: Policy, groups: dict[int, GroupState], *,
 
 def _phase(policy: Policy, groups: dict[int, GroupState]) -> list[str]:
     """The conditions that hold now."""
-    counted = [group for ordinal, group in groups.items() if policy.partition <= ordinal < policy.replicas]
+    wanted = {ordinal: group for ordinal, group in groups.items() if group.started and ordinal < policy.replicas}
+    counted = [group for ordinal, group in wanted.items() if ordinal >= policy.partition]
     if not all(group.updated for group in counted):
         return [wire.UPDATE_IN_PROGRESS, wire.PROGRESSING]
-    ready = sum(1 for ordinal, group in groups.items() if group.ready and ordinal < policy.replicas)
+    ready = sum(1 for group in wanted.values() if group.ready)
     if ready == policy.replicas and all(group.ready for group in counted):
         return [wire.AVAILABLE]
     return [wire.PROGRESSING]
