@@ -105,7 +105,7 @@ class Referred:
         if isinstance(wanted, Listing):
             values = self._kinds[wanted.kind].values()
             return [obj for obj in values if obj["metadata"].get("namespace") == wanted.namespace]
-        cache = self._single.get(wanted) or self._kinds[wanted.kind]
+        cache = self._single[wanted] if wanted in self._single else self._kinds[wanted.kind]
         found = cache.get(wanted.namespace, wanted.name)
         return [] if found is None else [found]
 
