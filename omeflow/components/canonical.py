@@ -35,11 +35,11 @@ _POINTERS = frozenset(
     | {"defaultMode", "expirationSeconds", "mode", "mountPropagation", "optional", "recursiveReadOnly"}
     | {"storageClassName", "volumeAttributesClassName", "volumeMode"}
     # no pointers, but always written
-    | {"containerPort", "port", "seconds", "weight"}
+    | {"containerPort", "lun", "port", "seconds", "weight"}
 )
 _POINTERS_BY_PARENT = frozenset(
     {("hostPath", "type"), ("csi", "readOnly"), ("csi", "fsType"), ("grpc", "service"), ("options", "value")}
-    | {("", "timeoutSeconds")}
+    | {("", "timeoutSeconds"), ("httpHeaders", "value"), ("sysctls", "value")}
 )
 
 

@@ -210,6 +210,19 @@ def test_canonical_form_fills_in_what_is_always_written() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"volumes": [{"name": "v", "iscsi": {"lun": 0}}]},
+        {"securityContext": {"sysctls": [{"name": "kernel.x", "value": ""}]}},
+        {"runner": {"livenessProbe": {"httpGet": {"port": 0, "httpHeaders": [{"name": "H", "value": ""}]}}}},
+    ],
+    ids=str,
+)
+def test_zeros_that_the_server_requires_stay(value: Json) -> None:
+    assert canonical(value, path="spec.engine") == value
+
+
 def test_a_quantity_that_is_none_is_named_with_its_place() -> None:
     with pytest.raises(Invalid, match=r'spec\.engine\.runner\.resources\.limits\["cpu"\] is "lots": it must be'):
         canonical({"runner": {"resources": {"limits": {"cpu": "lots"}}}}, path="spec.engine")
