@@ -12,6 +12,7 @@ from omeflow.api.kinds import Kind
 from omeflow.api.names import FIELD_MANAGER, ISVC_LABEL
 from omeflow.components.types import Components, DeploymentMode
 from omeflow.rollout.roles import RoleState
+from omeflow.rollout.urls import ServiceUrls
 
 Manifest = dict[str, Any]
 Reference = dict[str, str]
@@ -68,6 +69,7 @@ class Desired:
     rbac: list[Manifest]
     autoscalers: list[Manifest]
     exposure: list[Manifest]
+    urls: ServiceUrls = field(default_factory=ServiceUrls)
 
     @property
     def shared(self) -> list[Manifest]:
@@ -89,7 +91,8 @@ class Desired:
     @classmethod
     def from_json(cls, values: Manifest) -> "Desired":
         roles = {role: DesiredRole(**fields) for role, fields in values["roles"].items()}
-        return cls(**{**values, "roles": roles})
+        urls = ServiceUrls(**values.get("urls", {}))
+        return cls(**{**values, "roles": roles, "urls": urls})
 
 
 @dataclass(frozen=True, slots=True)

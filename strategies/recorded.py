@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from omeflow.api.errors import NotFound
 from omeflow.api.rollouts import InferenceRollout, RolloutPlan, unpack
 from omeflow.components.inputs import Inputs
+from omeflow.rollout.urls import ServiceUrls
 from strategies.contract import Desired, RoleVersion
 
 
@@ -32,6 +33,12 @@ def serving_after(attempts: Sequence[InferenceRollout]) -> Serving:
         former = by_number.get(number)
         roles[role] = RoleVersion(number, objects_of(former).roles.get(role, wanted) if former else wanted)
     return Serving(desired, roles)
+
+
+def planned_urls(attempts: Sequence[InferenceRollout]) -> ServiceUrls:
+    """Where the service is reached, as the newest of these attempts planned it that has a plan; oldest first."""
+    planned = next((one for one in reversed(attempts) if one.spec.objects), None)
+    return objects_of(planned).urls if planned else ServiceUrls()
 
 
 def inputs_of(record: InferenceRollout) -> Inputs:

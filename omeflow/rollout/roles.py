@@ -25,6 +25,7 @@ class RoleState:
         stuck: objects that the backend's controller will never move to the last template; deleting them does.
         waits_for: what is missing, in a sentence; empty when the role is done.
         obj: the object to look at, as `kinds.title` writes it.
+        url: where the backend itself makes the role reachable, as Knative does; empty if it does not.
     """
 
     role: str
@@ -38,6 +39,7 @@ class RoleState:
     stuck: tuple[str, ...] = ()
     waits_for: str = ""
     obj: str = ""
+    url: str = ""
 
     def done_at(self, attempt: int) -> bool:
         """Whether all of the role is at that attempt's template, available, without old extras."""

@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from omeflow.api.names import DECODER, ENGINE, ROUTER
+from omeflow.api.names import ENGINE
 from omeflow.api.rollouts import InferenceRollout, Phase
 from omeflow.rollout.roles import RoleState
+from omeflow.rollout.urls import ServiceUrls
 
 Json = dict[str, Any]
 
@@ -25,7 +26,7 @@ class Facts:
     Attributes:
         generation: of the InferenceService, now.
         fingerprint: of its inputs, now.
-        urls: by role, where the role is reachable in the cluster.
+        urls: where the service and its roles are reached, as the last attempt that got so far planned it.
         expected: roles that the service asks for; one that does not exist yet is not ready.
         records: of this service, oldest first.
     """
@@ -34,7 +35,7 @@ class Facts:
     fingerprint: str
     records: Sequence[InferenceRollout]
     roles: Mapping[str, RoleState]
-    urls: Mapping[str, str]
+    urls: ServiceUrls
     expected: Sequence[str] = ()
 
 
@@ -58,9 +59,9 @@ def service_status(facts: Facts, *, before: Json, now: str) -> Json:
     }
     if facts.roles:  # the API server refuses an empty map where there was a filled one
         status["components"] = {role: _component(facts, state) for role, state in facts.roles.items()}
-    entry = next((facts.urls[role] for role in (ROUTER, DECODER, ENGINE) if role in facts.urls), None)
-    if entry and facts.roles:
-        status |= {"url": entry, "address": {"url": entry}}
+    if facts.roles or not facts.urls.components:  # a VirtualDeployment has no roles, and serves elsewhere
+        status |= {"url": facts.urls.url} if facts.urls.url else {}
+        status |= {"address": {"url": facts.urls.address}} if facts.urls.address else {}
     return status
 
 
@@ -137,8 +138,8 @@ def _component(facts: Facts, state: RoleState) -> Json:
         component["latestCreatedRevision"] = state.revision
         if state.attempt and not state.waits_for:
             component["latestReadyRevision"] = state.revision
-    if state.role in facts.urls:
-        component["url"] = facts.urls[state.role]
+    if state.role in facts.urls.components:
+        component["url"] = facts.urls.components[state.role]
     return component
 
 

@@ -18,6 +18,6 @@ from strategies.exposure.backends import Backend
 from strategies.exposure.component import component_service
 from strategies.exposure.exposed import Exposed
 from strategies.exposure.rendering import exposure
-from strategies.exposure.urls import ServiceUrls, service_urls
+from strategies.exposure.urls import service_urls
 
-__all__ = ["Backend", "Exposed", "ServiceUrls", "component_service", "exposure", "service_urls"]
+__all__ = ["Backend", "Exposed", "component_service", "exposure", "service_urls"]

@@ -4,34 +4,16 @@ Every URL leads somewhere: an ingress is called at its own port, not at the Serv
 names a Service that exists, at a port that it has (ome.md 16.45).
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-
 from omeflow.components.types import DeploymentMode
+from omeflow.rollout.urls import ServiceUrls
 from strategies.exposure.backends import Backend
 from strategies.exposure.exposed import Exposed
 from strategies.exposure.hosts import Named, domain, path
 from strategies.exposure.istio import outer_hosts
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceUrls:
-    """Attributes:
-    url: of the service, `status.url`; None as long as nobody knows it.
-    address: in the cluster, `status.address.url`.
-    components: by role, `status.components.<role>.url`.
-    """
-
-    url: str | None
-    address: str | None
-    components: Mapping[str, str] = field(default_factory=dict)
-
-
-def service_urls(exposed: Exposed, *, knative: Mapping[str, str] | None = None) -> ServiceUrls:
-    """The URLs of a service, whether or not anything is ready.
-
-    Args:
-        knative: `status.url` of the Knative Services, by role, as far as they have one.
+def service_urls(exposed: Exposed) -> ServiceUrls:
+    """The URLs of a service, whether or not anything is ready; without those that Knative gives Serverless components.
 
     Raises:
         Invalid: a host name cannot be made.
@@ -39,22 +21,25 @@ def service_urls(exposed: Exposed, *, knative: Mapping[str, str] | None = None) 
     if not exposed.backends:  # a VirtualDeployment (ome.md 9.5)
         own = f"http://{exposed.in_cluster(exposed.owner.name)}"
         return ServiceUrls(own, own)
-    components = _components(exposed, knative or {})
-    entry, ingress = exposed.entry, exposed.ingress
-    direct = _address(exposed, entry)
+    url, address = _own(exposed)
+    return ServiceUrls(url, address, _components(exposed), exposed.entry.config.role)
+
+
+def _own(exposed: Exposed) -> tuple[str | None, str]:
+    """The service's URL and its address in the cluster."""
+    name, entry, ingress = exposed.owner.name, exposed.entry, exposed.ingress
+    direct, alias = _address(exposed, entry), f"http://{exposed.in_cluster(name)}"
     if ingress.disable_ingress_creation:
-        external = f"http://{exposed.in_cluster(exposed.owner.name)}:{entry.pod_port}"
-        reached = direct if exposed.private else external
-        return ServiceUrls(reached, reached, components)
+        reached = direct if exposed.private else f"{alias}:{entry.pod_port}"
+        return reached, reached
     if exposed.mode is not DeploymentMode.SERVERLESS:
-        return ServiceUrls(f"{ingress.url_scheme}://{exposed.host(exposed.owner.name)}", direct, components)
+        return f"{ingress.url_scheme}://{exposed.host(name)}", direct
     if ingress.disable_istio_virtual_host:
-        return ServiceUrls(components.get(entry.config.role), direct, components)
-    alias = f"http://{exposed.in_cluster(exposed.owner.name)}"
-    return ServiceUrls(_through_istio(exposed) or alias, alias, components)
+        return None, direct
+    return _through_istio(exposed) or alias, alias
 
 
-def _components(exposed: Exposed, knative: Mapping[str, str]) -> dict[str, str]:
+def _components(exposed: Exposed) -> dict[str, str]:
     """A component's URL has its annotations' say in the host, is always http, and names no port (ome.md 13.3)."""
     urls = {}
     for role, backend in exposed.backends.items():
@@ -62,8 +47,6 @@ def _components(exposed: Exposed, knative: Mapping[str, str]) -> dict[str, str]:
         if config.mode is not DeploymentMode.SERVERLESS:
             named = Named(config.namespace, config.labels, config.annotations)
             urls[role] = f"http://{domain(config.name, of=named, configuration=exposed.configuration)}"
-        elif role in knative:
-            urls[role] = knative[role]
     return urls
 
 

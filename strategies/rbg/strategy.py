@@ -9,7 +9,7 @@ from omeflow.components.types import ComponentConfig, DeploymentMode
 from omeflow.rollout.roles import RoleState
 from strategies.autoscaling import autoscaler
 from strategies.contract import Apply, Capabilities, Desired, Live, Manifest, Observed, Owner, PlanRequest, RoleVersion
-from strategies.exposure import component_service
+from strategies.exposure import Backend, Exposed, component_service, exposure, service_urls
 from strategies.rbac import router_rbac
 from strategies.rbg import group, observe
 from strategies.rbg.roles import desired_role
@@ -56,13 +56,14 @@ class RBGStrategy:
         autoscalers = [
             autoscaler(owner, config, target=SCALING_ADAPTER, target_name=config.name) for config in configs.values()
         ]
+        backends = {role: _backend(owner, config) for role, config in configs.items()}
+        exposed = Exposed.of(owner, request.components, backends)
         return Desired(
             roles=roles,
             rbac=router_rbac(owner, configs[ROUTER]) if ROUTER in configs else [],
             autoscalers=[manifest for manifest in autoscalers if manifest],
-            exposure=[
-                component_service(owner, config, selector=_selector(owner, config)) for config in configs.values()
-            ],
+            exposure=exposure(exposed),
+            urls=service_urls(exposed),
         )
 
     def workload(self, owner: Owner, roles: Mapping[str, RoleVersion], live: Live) -> list[Apply]:
@@ -85,9 +86,12 @@ class RBGStrategy:
         return next(modes[role] for role in (ROUTER, "decoder", ENGINE) if role in modes)
 
 
-def _selector(owner: Owner, config: ComponentConfig) -> dict[str, str]:
+def _backend(owner: Owner, config: ComponentConfig) -> Backend:
+    """A role is reached at its pods, of several nodes at the leader's, by the labels that RBG's controller sets."""
     selector = {GROUP_NAME: owner.name, ROLE_NAME: config.role}
-    return {**selector, COMPONENT_INDEX: "0"} if config.mode is DeploymentMode.MULTI_NODE else selector
+    if config.mode is DeploymentMode.MULTI_NODE:
+        selector[COMPONENT_INDEX] = "0"
+    return Backend(config, component_service(owner, config, selector=selector), selector)
 
 
 def _refuse_other_mode(owner: Owner, config: ComponentConfig) -> None:

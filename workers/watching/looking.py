@@ -21,7 +21,7 @@ from omeflow.rollout.status import Facts
 from omeflow.rollout.trigger import Trigger, decide
 from strategies.contract import Owner
 from strategies.drift import drift
-from strategies.recorded import serving_after
+from strategies.recorded import planned_urls, serving_after
 from strategies.render import needed_kinds, on_a_cluster_without
 from workers.watching.queue import Queue, Service
 from workers.watching.signals import Signals
@@ -111,7 +111,7 @@ class Looker:
             records=attempts,
             roles=roles,
             expected=[role for role in ROLES if manifest["spec"].get(role) is not None],
-            urls={role: f"http://{service.name}-{role}.{service.namespace}.svc.cluster.local" for role in roles},
+            urls=planned_urls(attempts).with_live({role: state.url for role, state in roles.items() if state.url}),
         )
         if rest := await write_status(self._cluster, service, manifest, facts, memory.written):
             self._queue.add_later(service, seconds=rest)

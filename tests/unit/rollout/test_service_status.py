@@ -10,11 +10,13 @@ from rollout_samples import record, serving
 from omeflow.api.rollouts import InferenceRollout, Phase, Wait
 from omeflow.rollout.roles import RoleState
 from omeflow.rollout.status import Facts, service_status
+from omeflow.rollout.urls import ServiceUrls
 
 Json = dict[str, Any]
 NOW, LATER = "2026-11-22T10:00:00Z", "2026-11-22T11:00:00Z"
 WAIT = Wait(name="stage engine", reason="0 of 2 available", deadline="2026-11-22T12:00:00Z")
-URLS = {role: f"http://chat-{role}.serving.svc.cluster.local" for role in ("engine", "decoder", "router")}
+HOSTS = {role: f"http://chat-{role}.serving.svc.cluster.local" for role in ("engine", "decoder", "router")}
+URLS = ServiceUrls("http://chat.acme.dev", "http://chat.serving.svc.cluster.local:80", HOSTS)
 
 
 def facts(*roles: RoleState, last: InferenceRollout | None = None, **changes: Any) -> Facts:
@@ -24,7 +26,7 @@ def facts(*roles: RoleState, last: InferenceRollout | None = None, **changes: An
         "fingerprint": "f1",
         "records": [last or record()],
         "roles": states,
-        "urls": {role: URLS[role] for role in states},
+        "urls": URLS,
     }
     return Facts(**(given | changes))
 
@@ -61,7 +63,7 @@ def test_a_converged_service() -> None:
             role: {
                 "latestCreatedRevision": f"chat-{role}-abc",
                 "latestReadyRevision": f"chat-{role}-abc",
-                "url": URLS[role],
+                "url": HOSTS[role],
             }
             for role in ("engine", "router")
         },
@@ -69,8 +71,8 @@ def test_a_converged_service() -> None:
             "transitionStatus": "UpToDate",
             "modelRevisionStates": {"activeModelState": "Loaded", "targetModelState": "Loaded"},
         },
-        "url": URLS["router"],
-        "address": {"url": URLS["router"]},
+        "url": URLS.url,
+        "address": {"url": URLS.address},
     }
 
 
@@ -156,7 +158,7 @@ def test_a_failure_while_the_former_roles_serve_leaves_the_service_ready() -> No
     status = status_of(serving("engine"), last=failed)
     assert (verdict(status, "Ready"), verdict(status, "RolledOut")) == ("True", "False")
     assert status["modelStatus"]["transitionStatus"] == "InvalidSpec"
-    assert status["url"] == URLS["engine"]
+    assert status["url"] == URLS.url
 
 
 def test_a_failure_with_nothing_serving_is_told_where_people_look() -> None:
@@ -181,11 +183,11 @@ def test_a_rollout_in_hand_leaves_a_service_ready_whose_pods_are_all_available()
 
 def test_a_revision_that_is_not_ours_is_not_called_ready() -> None:
     component = status_of(serving("engine", attempt=0))["components"]["engine"]
-    assert component == {"latestCreatedRevision": "chat-engine-abc", "url": URLS["engine"]}
+    assert component == {"latestCreatedRevision": "chat-engine-abc", "url": HOSTS["engine"]}
 
 
 def test_a_role_without_workload_has_no_revision() -> None:
-    assert status_of(RoleState("engine", desired=2), urls={})["components"] == {"engine": {}}
+    assert status_of(RoleState("engine", desired=2), urls=ServiceUrls())["components"] == {"engine": {}}
 
 
 @pytest.mark.parametrize(
@@ -200,18 +202,23 @@ def test_which_generation_is_observed(attempted: Json, now: Json, observed: int)
     assert status_of(serving("engine"), last=record(**attempted), **now)["observedGeneration"] == observed
 
 
-@pytest.mark.parametrize(
-    ("roles", "entry"),
-    [
-        (["engine"], "engine"),
-        (["engine", "decoder"], "decoder"),
-        (["engine", "router"], "router"),
-        (["engine", "decoder", "router"], "router"),
-    ],
-)
-def test_the_url_is_that_of_the_entry_component(roles: list[str], entry: str) -> None:
-    status = status_of(*(serving(role) for role in roles))
-    assert status["url"] == status["address"]["url"] == URLS[entry]
+def test_a_url_that_nobody_knows_is_not_told() -> None:
+    status = status_of(serving("engine"), urls=ServiceUrls())
+    assert not {"url", "address"} & status.keys()
+    assert status_of(serving("engine"), urls=ServiceUrls(address="http://a"))["address"] == {"url": "http://a"}
+
+
+def test_a_service_without_roles_of_its_own_has_a_url() -> None:
+    virtual = ServiceUrls("http://chat", "http://chat")
+    assert status_of(urls=virtual)["url"] == "http://chat"
+
+
+def test_a_component_may_have_the_url_that_its_backend_gave_it() -> None:
+    urls = ServiceUrls(None, "http://a", {"engine": "http://planned"}, entry="router")
+    live = urls.with_live({"router": "http://live"})
+    assert (live.url, live.components) == ("http://live", {"engine": "http://planned", "router": "http://live"})
+    assert urls.with_live({}) == urls
+    assert URLS.with_live({"engine": "http://live"}).url == URLS.url
 
 
 def test_a_service_without_record_keeps_its_status() -> None:
@@ -264,7 +271,7 @@ situations = st.builds(
     roles=st.lists(states, unique_by=lambda state: state.role).map(
         lambda found: {state.role: state for state in found}
     ),
-    urls=st.sampled_from([{}, URLS]),
+    urls=st.sampled_from([ServiceUrls(), URLS]),
 )
 
 

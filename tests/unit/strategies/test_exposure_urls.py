@@ -5,11 +5,13 @@ from exposure_samples import component, exposed
 from rbg_samples import OWNER, Json
 
 from omeflow.components.types import DeploymentMode
-from strategies.exposure import Exposed, ServiceUrls, service_urls
+from omeflow.rollout.urls import ServiceUrls
+from strategies.exposure import Exposed, service_urls
 
 SERVERLESS = DeploymentMode.SERVERLESS
 PRIVATE = {"networking.knative.dev/visibility": "cluster-local"}
-KNATIVE = {"engine": "http://chat-engine.serving.kn.dev", "router": "http://chat-router.serving.kn.dev"}
+KNATIVE = {"engine": "http://chat-engine.serving.kn.dev"}
+ROUTER = {"router": "http://chat-router.serving.kn.dev"}
 
 
 @pytest.mark.parametrize(
@@ -78,7 +80,7 @@ def test_urls_name_what_is_there(roles: list[str], service: Json, url: str, addr
     ],
 )
 def test_urls_of_a_serverless_service(service: Json, known: Json, url: str | None, address: str) -> None:
-    found = service_urls(exposed(component("engine", SERVERLESS), **service), knative=known)
+    found = service_urls(exposed(component("engine", SERVERLESS), **service)).with_live(known)
     assert (found.url, found.address) == (url, address)
 
 
@@ -86,7 +88,14 @@ def test_a_component_has_a_host_of_its_own_and_knative_says_that_of_a_serverless
     configs = [component("engine"), component("router", SERVERLESS)]
     hosted = {"engine": "http://chat-engine.serving.svc.cluster.local"}
     assert service_urls(exposed(*configs)).components == hosted
-    assert service_urls(exposed(*configs), knative=KNATIVE).components == hosted | {"router": KNATIVE["router"]}
+    assert service_urls(exposed(*configs)).with_live(ROUTER).components == hosted | ROUTER
+
+
+def test_the_url_of_a_serverless_router_is_not_guessed_from_the_engines() -> None:
+    configs = [component("engine"), component("router", SERVERLESS)]
+    urls = service_urls(exposed(*configs, ingress={"disableIstioVirtualHost": True}))
+    assert urls.with_live({}).url is None
+    assert urls.with_live(ROUTER).url == ROUTER["router"]
 
 
 def test_annotations_of_a_component_change_its_host_and_no_others() -> None:

@@ -92,7 +92,8 @@ def test_a_mode_annotation_that_would_be_dropped_is_refused() -> None:
 def test_every_role_has_a_scaler_on_its_adapter_and_a_service() -> None:
     wanted = planned(config("engine"), config("decoder"), config("router"))
     assert [*wanted.roles] == ["engine", "decoder", "router"]
-    for role, scaler, service in zip(wanted.roles, wanted.autoscalers, wanted.exposure, strict=True):
+    services = [manifest for manifest in wanted.exposure if manifest["metadata"]["name"] != "chat"]
+    for role, scaler, service in zip(wanted.roles, wanted.autoscalers, services, strict=True):
         assert scaler["spec"]["scaleTargetRef"]["name"] == f"chat-{role}"
         assert scaler["spec"]["scaleTargetRef"]["kind"] == "RoleBasedGroupScalingAdapter"
         assert service["metadata"]["name"] == f"chat-{role}"
@@ -113,9 +114,18 @@ def test_an_external_scaler_leaves_only_that_role_without_one() -> None:
     ("component", "leader"), [(config("engine"), {}), (multi_node("engine"), {"component-index": "0"})]
 )
 def test_a_service_selects_the_pods_that_serve(component: ComponentConfig, leader: Json) -> None:
-    [service] = planned(component).exposure
+    service, external = planned(component).exposure
     expected = {"group-name": "chat", "role-name": "engine", **leader}
     assert service["spec"]["selector"] == {f"rbg.workloads.x-k8s.io/{key}": text for key, text in expected.items()}
+    assert external["metadata"]["name"] == "chat"
+    assert external["spec"]["selector"] == service["spec"]["selector"]
+
+
+def test_a_service_is_reached_at_its_entry_component() -> None:
+    wanted = planned(config("engine"), config("decoder"), config("router"))
+    assert wanted.exposure[-1]["spec"]["selector"]["rbg.workloads.x-k8s.io/role-name"] == "router"
+    assert (wanted.urls.url, wanted.urls.entry) == ("http://chat.serving.svc.cluster.local:8080", "router")
+    assert wanted.urls.components.keys() == wanted.roles.keys()
 
 
 def test_what_is_wanted_survives_the_record() -> None:
