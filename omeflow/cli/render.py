@@ -10,6 +10,7 @@ import yaml
 
 from omeflow.api.errors import Invalid
 from omeflow.api.kinds import INFERENCE_SERVICE
+from omeflow.api.names import FIELD_MANAGER
 from omeflow.cli.console import stdout
 from omeflow.components.references import Listing, Wanted
 from omeflow.components.resolution import gather, resolve_inputs
@@ -41,7 +42,7 @@ def render(
         stdout.print(text, soft_wrap=True, markup=False, end="")
 
 
-class _Plain(yaml.SafeDumper):
+class _Plain(yaml.CSafeDumper):
     """YAML as kubectl writes it: equal parts are written out, not referred to."""
 
     def ignore_aliases(self, data: object) -> bool:
@@ -50,7 +51,7 @@ class _Plain(yaml.SafeDumper):
 
 def _read(path: Path) -> Iterator[Manifest]:
     try:
-        documents = list(yaml.safe_load_all(path.read_text()))
+        documents = list(yaml.load_all(path.read_text(), yaml.CSafeLoader))
     except (OSError, yaml.YAMLError) as error:
         raise Invalid(f"{path} cannot be read: {error}") from error
     for document in documents:
@@ -78,6 +79,7 @@ def _objects(service: Manifest, beside: list[Manifest]) -> Iterator[Manifest]:
     owner = Owner(metadata["namespace"], metadata["name"], metadata.get("uid", ""))
     versions = {role: RoleVersion(1, wanted) for role, wanted in desired.roles.items()}
     yield from desired.rbac
-    yield chosen.strategy.workload(owner, versions, Live({}))[0].manifest
+    applies = chosen.strategy.workload(owner, versions, Live({}))
+    yield from (apply.manifest for apply in applies if apply.manager == FIELD_MANAGER)
     yield from desired.autoscalers
     yield from desired.exposure
