@@ -12,6 +12,7 @@ from omeflow.kube.client import Cluster
 from omeflow.kube.rate import RateLimit
 from omeflow.local import crds
 from omeflow.local.cluster import LocalCluster
+from omeflow.local.lws.driver import simulated_lws
 from omeflow.local.model_agent import simulated_model_agent
 from omeflow.local.nodes import gpu_nodes
 from omeflow.local.rbg.driver import simulated_rbg
@@ -19,7 +20,7 @@ from workers.temporal import DevServer, dev_server
 
 DEFAULT_DIRECTORY = Path(os.environ.get("XDG_STATE_HOME", Path.home() / ".local" / "state")) / "omeflow"
 CONTROLLER_LIMIT = RateLimit(qps=1000, burst=1000)
-"""The simulated controller is not what is tried out; it should not be the slow one."""
+"""The simulated controllers are not what is tried out; they should not be the slow ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ async def ground(
             kubeconfig = cluster.kubeconfig
             client = await stack.enter_async_context(Cluster.connect(kubeconfig=kubeconfig, limit=CONTROLLER_LIMIT))
             await stack.enter_async_context(simulated_rbg(client))
+            await stack.enter_async_context(simulated_lws(client))
             await stack.enter_async_context(simulated_model_agent(client))
         async with Cluster.connect(kubeconfig=kubeconfig, context=context) as connected:
             await crds.establish(connected, custom_resource_definitions())

@@ -18,7 +18,7 @@ from omeflow.local.readiness import until
 OME = "ome.io"
 RBG = "workloads.x-k8s.io"
 LWS = "leaderworkerset.x-k8s.io"
-DEFAULT_GROUPS = (OME, RBG)
+DEFAULT_GROUPS = (OME, RBG, LWS)
 
 FIELD_MANAGER = "omeflow-local"
 

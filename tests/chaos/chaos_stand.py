@@ -1,7 +1,6 @@
 """What chaos tests stand on: a cluster, Temporal, a backend, and omeflow's two processes behind proxies."""
 
 import asyncio
-import contextlib
 import os
 import sys
 from collections.abc import AsyncIterator
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from aiohttp import web
 from chaos_departures import Departures
+from clusters.simulations import at_work
 from faults import Fault, FaultProxy, fault_proxy, kubeconfig, reset
 from platform_under_test import Platform, examples
 from temporalio.client import Client
@@ -81,7 +81,7 @@ class Stand:
                 command += ["--temporal-address", temporal.address]
                 processes[name] = ManagedProcess(name, command=command, directory=directory)
             stand = cls(local, cluster, temporal, client, proxies, processes)
-            await enter(_simulated(backend))
+            await enter(at_work(simulated_rbg, backend))
             try:
                 for process in processes.values():
                     await process.start()
@@ -114,27 +114,3 @@ class Stand:
             return await reset(incoming)
 
         return fault
-
-
-@asynccontextmanager
-async def _simulated(backend: Cluster) -> AsyncIterator[None]:
-    """The backend, in a task of its own: a fixture's set-up and tear-down may run in different tasks."""
-    ready, done = asyncio.Event(), asyncio.Event()
-
-    async def simulate() -> None:
-        async with simulated_rbg(backend):
-            ready.set()
-            await done.wait()
-
-    simulation = asyncio.create_task(simulate())
-    waiting = asyncio.create_task(ready.wait())
-    await asyncio.wait({simulation, waiting}, return_when=asyncio.FIRST_COMPLETED)
-    if simulation.done():
-        waiting.cancel()
-        simulation.result()
-    try:
-        yield
-    finally:
-        done.set()
-        with contextlib.suppress(asyncio.CancelledError):
-            await simulation

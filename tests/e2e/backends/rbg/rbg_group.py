@@ -1,27 +1,12 @@
 """A RoleBasedGroup under test: built and applied as omeflow does it, and read where omeflow reads."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any
+
+from pods_seen import eventually
 
 from omeflow.api import kinds, names
-from omeflow.kube.cache import ListWatch
 from omeflow.kube.client import Cluster
 from omeflow.kube.request import Object
-from omeflow.kube.store import Change
-
-DEADLINE = 60.0
-T = TypeVar("T")
-
-
-async def eventually(read: Callable[[], Awaitable[T]], holds: Callable[[T], bool], *, what: str) -> T:
-    """Read until it holds; what was read last is in the failure."""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + DEADLINE
-    while not holds(found := await read()):
-        assert loop.time() < deadline, f"not within {DEADLINE:.0f} s: {what}; last seen: {found}"
-        await asyncio.sleep(0.05)
-    return found
 
 
 def container(image: str, *, name: str = "main", **more: Any) -> Object:
@@ -163,56 +148,6 @@ def is_rolled_out(workload: Object | None, role: str, number: int) -> bool:
         and status["currentRevision"] == status["updateRevision"]
         and status["replicas"] == status["readyReplicas"] == status["updatedReadyReplicas"] == wanted
     )
-
-
-class PodRecorder:
-    """Everything that happened to a namespace's pods while it was there.
-
-    Attributes:
-        images: names of pods in the order in which the image of their first container changed.
-        deleted: names of pods in the order in which they went.
-        most_unready: the largest number of a role's known pods that were not Ready at one time, by role.
-    """
-
-    def __init__(self, cluster: Cluster, namespace: str) -> None:
-        self.images: list[str] = []
-        self.deleted: list[str] = []
-        self.most_unready: dict[str, int] = {}
-        self._ready: dict[str, dict[str, bool]] = {}
-        self._watch = ListWatch(cluster, kinds.POD, namespace=namespace, on_change=self._note)
-
-    async def __aenter__(self) -> "PodRecorder":
-        self._running = asyncio.create_task(self._watch.run())
-        await self._watch.synced()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._running.cancel()
-        await asyncio.wait({self._running})
-
-    def _note(self, change: Change) -> None:
-        pod = change.object
-        name, role = pod["metadata"]["name"], pod["metadata"]["labels"][names.ROLE_NAME]
-        if change.new is None:
-            self.deleted.append(name)
-        elif change.old is not None and image_of(change.old) != image_of(change.new):
-            self.images.append(name)
-        ready = self._ready.setdefault(role, {})
-        ready[name] = change.new is not None and is_ready(pod)
-        self.most_unready[role] = max(self.most_unready.get(role, 0), sum(1 for each in ready.values() if not each))
-
-
-def image_of(pod: Object) -> str:
-    return str(pod["spec"]["containers"][0]["image"])
-
-
-def is_ready(pod: Object) -> bool:
-    conditions = (pod.get("status") or {}).get("conditions") or []
-    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
-
-
-def uids(pods: dict[str, Object]) -> dict[str, str]:
-    return {name: pod["metadata"]["uid"] for name, pod in pods.items()}
 
 
 def owners_of_count(group: Object, role: str) -> set[tuple[str, str]]:

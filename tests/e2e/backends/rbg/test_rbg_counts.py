@@ -1,6 +1,7 @@
 """Who holds a role's count, and what happens to it (design rules 1 and 3, rbg.md 4)."""
 
-from rbg_group import Group, attempt, eventually, leader_worker, owners_of_count, scaled, standalone, without_count
+from pods_seen import eventually
+from rbg_group import Group, attempt, leader_worker, owners_of_count, scaled, standalone, without_count
 
 from omeflow.api import kinds, names
 from omeflow.kube.request import Object

@@ -1,7 +1,8 @@
 """What omeflow relies on in roles of multi-node instances (rbg.md 2.2 to 2.4)."""
 
 import pytest
-from rbg_group import Group, PodRecorder, attempt, image_of, leader_worker, uids
+from pods_seen import PodRecorder, image_of, uids
+from rbg_group import Group, attempt, leader_worker
 
 from omeflow.api import names
 from omeflow.kube.request import Object
@@ -87,7 +88,7 @@ async def test_an_image_edit_changes_whole_instances_in_place_one_after_the_othe
     await group.created(leader_worker("decoder"))
     before = await group.pods()
 
-    async with PodRecorder(group.cluster, group.namespace) as record:
+    async with PodRecorder(group.cluster, group.namespace, by=names.ROLE_NAME) as record:
         await group.apply(attempt(leader_worker("decoder", NEW), 2))
         await group.rolled_out("decoder", 2)
 

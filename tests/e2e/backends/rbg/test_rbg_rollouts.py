@@ -2,18 +2,8 @@
 
 from collections.abc import Callable
 
-from rbg_group import (
-    Group,
-    PodRecorder,
-    attempt,
-    eventually,
-    image_of,
-    is_ready,
-    leader_worker,
-    scaled,
-    standalone,
-    uids,
-)
+from pods_seen import PodRecorder, eventually, image_of, is_ready, uids
+from rbg_group import Group, attempt, leader_worker, scaled, standalone
 
 from omeflow.api import kinds, names
 from omeflow.kube.request import Object
@@ -47,7 +37,7 @@ async def test_an_image_edit_changes_pods_in_place_highest_ordinal_first(group: 
     await group.created(engine, router)
     before, router_before = await group.pods(), await group.workload("router")
 
-    async with PodRecorder(group.cluster, group.namespace) as record:
+    async with PodRecorder(group.cluster, group.namespace, by=names.ROLE_NAME) as record:
         await group.apply(attempt(standalone("engine", NEW, replicas=3), 2), router)
         await group.rolled_out("engine", 2)
 
@@ -69,7 +59,7 @@ async def test_an_edit_of_anything_but_image_and_metadata_recreates_pods(group: 
     await group.created(standalone("engine", env="a"))
     before = uids(await group.pods())
 
-    async with PodRecorder(group.cluster, group.namespace) as record:
+    async with PodRecorder(group.cluster, group.namespace, by=names.ROLE_NAME) as record:
         await group.apply(attempt(standalone("engine", env="b"), 2))
         await group.rolled_out("engine", 2)
 
@@ -186,7 +176,7 @@ async def test_more_instances_are_updated_at_once_if_the_strategy_allows(group: 
     strategy = {"rolloutStrategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 2}}}
     await group.created(standalone("engine", replicas=4, **strategy))
 
-    async with PodRecorder(group.cluster, group.namespace) as record:
+    async with PodRecorder(group.cluster, group.namespace, by=names.ROLE_NAME) as record:
         await group.apply(attempt(standalone("engine", NEW, replicas=4, **strategy), 2))
         await group.rolled_out("engine", 2)
 
