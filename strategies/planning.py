@@ -142,9 +142,10 @@ def _with_steps(plan: RolloutPlan, desired: Desired, history: History, *, forced
     }
     needed, skipped = {}, {}
     former = list(history.since_converged())
+    applied = any(attempt.succeeded for attempt in former)  # one that was superseded may not have come so far
     for name, part in parts.items():
         wanted = part(desired)
-        same = bool(former) and all(part(attempt.desired) == wanted for attempt in former)
+        same = applied and all(part(attempt.desired) == wanted for attempt in former)
         needed[name] = bool(wanted) and (forced or not same)
         needed[name] |= name == "autoscalers" and _counts_differ(desired, former)
         if not needed[name]:

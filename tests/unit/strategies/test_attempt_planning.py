@@ -129,6 +129,12 @@ class TestSteps:
         cluster.roll_out(inputs(BOTH))
         assert cluster.plan(inputs(BOTH)).autoscalers is False
 
+    def test_objects_are_applied_as_long_as_nothing_has_converged(self) -> None:
+        cluster = Cluster()
+        cluster.roll_out(inputs(BOTH), stages=0)  # superseded as soon as it was planned: it has applied nothing
+        planned = cluster.plan(inputs(BOTH))
+        assert (planned.rbac, planned.autoscalers, planned.exposure) == (True, True, True)
+
     def test_objects_of_failed_attempts_are_pruned_too(self) -> None:
         cluster = running({"engine": "img:1"})
         cluster.roll_out(inputs(BOTH), stages=0)
