@@ -40,12 +40,14 @@ async def _objects_are_the_wanted_ones(scenario: Scenario, desired: Desired) -> 
         for kind in SHARED
         for obj in await platform.cluster.list(kind, platform.namespace, label_selector=ISVC_LABEL)
     }
-    assert live.keys() == wanted.keys()
+    assert live.keys() == wanted.keys(), (
+        f"missing: {sorted(wanted.keys() - live.keys())}, unwanted: {sorted(live.keys() - wanted.keys())}"
+    )
     for address, manifest in wanted.items():
         _holds(live[address], manifest, " ".join(address))
     (group,) = await platform.objects(kinds.ROLE_BASED_GROUP)
     roles = {role["name"]: role for role in group["spec"]["roles"]}
-    assert roles.keys() == desired.roles.keys()
+    assert roles.keys() == desired.roles.keys(), f"roles {sorted(roles)} instead of {sorted(desired.roles)}"
     for role, version in desired.roles.items():
         _holds(roles[role], version.body, f"role {role}")
     runners = {role: _containers(version.body) for role, version in desired.roles.items()}

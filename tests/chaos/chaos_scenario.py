@@ -35,7 +35,7 @@ EDITS = (3, 5)
 """Fewest and most."""
 PATIENCE = 240.0
 """Seconds until everything has to have converged: a lost signal costs half a minute, a dead worker ten seconds."""
-LOOK = 0.5
+LOOK = 1.0
 MANAGER = default_manager()
 
 
