@@ -26,7 +26,8 @@ from workers.settings import Settings
 from workers.temporal import DevServer, connect, dev_server, ensure_search_attributes
 
 MODEL = "llama-3-8b"
-NODES = 40
+NODES, GPUS = 8, 64
+"""Few large machines, because each costs requests for as long as the cluster lives; GPUs of each."""
 AUDIT = bool(os.environ.get("OMEFLOW_CHAOS_AUDIT"))
 """Whether the server records who asked for what; for the one who looks into a failing seed."""
 WORKER, WATCHER = "worker", "watcher"
@@ -61,9 +62,8 @@ class Stand:
     async def set_up(cls, directory: Path) -> AsyncIterator["Stand"]:
         async with AsyncExitStack() as stack:
             enter = stack.enter_async_context
-            local = await enter(
-                LocalCluster.start(directory / "cluster", nodes=gpu_nodes(NODES, models=[MODEL]), audit=AUDIT)
-            )
+            nodes = gpu_nodes(NODES, gpus=GPUS, models=[MODEL])
+            local = await enter(LocalCluster.start(directory / "cluster", nodes=nodes, audit=AUDIT))
             temporal = await enter(dev_server(directory / "temporal"))
             client = await connect(Settings(temporal_address=temporal.address))
             await ensure_search_attributes(client)
