@@ -5,6 +5,8 @@ They run as the ServiceAccounts of deploy/rbac.yaml: a request that its roles do
 
 import asyncio
 import os
+import secrets
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,11 +14,13 @@ from pathlib import Path
 import accounts
 import pytest
 import pytest_asyncio
+from own_ground import standing
 from platform_under_test import Platform, examples
 from privileges import NAMESPACE, PARTIAL, WATCHER, WORKER, WRITE, manifests_for, shipped
 
 from omeflow.api.kinds import NODE
 from omeflow.api.rollouts import custom_resource_definitions
+from omeflow.cli.ground import Ground
 from omeflow.kube.client import Cluster
 from omeflow.local import crds
 from omeflow.local.nodes import model_label
@@ -26,6 +30,7 @@ from workers.temporal import DevServer, connect, dev_server
 
 MODEL = "llama-3-8b"
 HERE = Path(__file__).parent
+sys.path.append(str(HERE.parents[1] / "integration" / "kube"))  # the proxy
 JUDGE = "test_what_the_roles_allow_is_what_the_tests_use"
 
 
@@ -138,3 +143,32 @@ async def undisturbed(
 async def platform(undisturbed: Platform, running: None) -> Platform:
     """A namespace that omeflow serves."""
     return undisturbed
+
+
+# ── ground of their own, for tests that say which worker and which watcher there is ─────────────────────────────────
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def made(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ground]:
+    """A cluster and a Temporal where no other watcher takes part."""
+    async with standing(tmp_path_factory.mktemp("own-ground")) as ground:
+        yield ground
+
+
+@pytest.fixture(scope="session")
+def alone(made: Ground) -> Settings:
+    return Settings(kubeconfig=made.kubeconfig, temporal_address=made.temporal_address)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def quiet(alone: Settings) -> AsyncIterator[Platform]:
+    """A namespace that nobody serves yet."""
+    namespace = f"own-{secrets.token_hex(4)}"
+    async with (
+        Cluster.connect(kubeconfig=alone.kubeconfig) as cluster,
+        Platform.watching(cluster, namespace, await connect(alone)) as platform,
+    ):
+        await cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+        for manifest in examples("models"):
+            await cluster.apply(manifest, manager="platform-team", force=True)
+        yield platform

@@ -3,11 +3,10 @@
 On a cluster and a Temporal of their own, where no other watcher takes part.
 """
 
-import asyncio
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,19 +14,17 @@ from typing import Any
 import aiohttp
 import pytest
 import pytest_asyncio
-from platform_under_test import Platform, example, examples, image
+from own_ground import until_left
+from platform_under_test import Platform, example, image
 from temporalio.client import WorkflowExecutionStatus
 
 from omeflow.api.kinds import CLUSTER_SERVING_RUNTIME, INFERENCE_ROLLOUT, INFERENCE_SERVICE, LEASE
-from omeflow.cli.ground import Ground, ground
 from omeflow.kube.cache import ListWatch
-from omeflow.kube.client import Cluster
 from omeflow.kube.store import Change
 from omeflow.local.ports import free_ports
 from omeflow.local.processes import ManagedProcess
 from workers.all_in_one import run_watcher, run_worker
 from workers.settings import Settings
-from workers.temporal import connect
 from workers.watching.watcher import Watcher
 
 pytestmark = pytest.mark.real_cluster
@@ -38,44 +35,11 @@ HANDOVER = 5.0
 """Seconds after which another watcher acts when one ends in order."""
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def made(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ground]:
-    """In a task of its own: a fixture's set-up and tear-down may run in different tasks, a task group may not."""
-    started: asyncio.Future[Ground] = asyncio.get_running_loop().create_future()
-    done = asyncio.Event()
-
-    async def hold() -> None:
-        async with ground(local=True, directory=tmp_path_factory.mktemp("watched")) as of:
-            started.set_result(of)
-            await done.wait()
-
-    holding = asyncio.create_task(hold())
-    await asyncio.wait({holding, started}, return_when=asyncio.FIRST_COMPLETED)
-    if holding.done():
-        holding.result()
-    yield started.result()
-    done.set()
-    await holding
-
-
-@pytest.fixture(scope="module")
-def alone(made: Ground) -> Settings:
-    return Settings(kubeconfig=made.kubeconfig, temporal_address=made.temporal_address)
-
-
 @pytest_asyncio.fixture(loop_scope="session")
-async def served(alone: Settings, request: pytest.FixtureRequest) -> AsyncIterator[Platform]:
+async def served(alone: Settings, quiet: Platform) -> AsyncIterator[Platform]:
     """A namespace with a worker, and no watcher."""
-    namespace = request.node.name.replace("_", "-")[:50].strip("-")
-    async with (
-        Cluster.connect(kubeconfig=alone.kubeconfig) as cluster,
-        Platform.watching(cluster, namespace, await connect(alone)) as platform,
-        _until_left(run_worker(alone)),
-    ):
-        await cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
-        for manifest in examples("models"):
-            await cluster.apply(manifest, manager="platform-team", force=True)
-        yield platform
+    async with until_left(run_worker(alone)):
+        yield quiet
 
 
 class WatcherProcess(ManagedProcess):
@@ -148,7 +112,7 @@ async def test_two_watchers_that_both_act_for_a_while_make_one_attempt_per_edit(
 ) -> None:
     """A holder that was suspended may act beside the next one; without a Lease that lasts."""
     both = [Watcher(served.temporal, served.cluster, alone) for _ in range(2)]
-    async with _until_left(both[0].run()), _until_left(both[1].run()):
+    async with until_left(both[0].run()), until_left(both[1].run()):
         await served.create(example("engine-router"))
         await served.ended("routed", 1)
         for edit in range(2, 6):
@@ -162,7 +126,7 @@ async def test_two_watchers_that_both_act_for_a_while_make_one_attempt_per_edit(
 
 
 async def test_a_deletion_while_nobody_watches_ends_the_run(served: Platform, alone: Settings) -> None:
-    async with _until_left(run_watcher(alone)):
+    async with until_left(run_watcher(alone)):
         journal = await served.create(example("engine-router"))
         await served.ended("routed", 1)
         await served.edit("routed", image("registry.example/sglang:does-not-exist", "engine"))
@@ -170,7 +134,7 @@ async def test_a_deletion_while_nobody_watches_ends_the_run(served: Platform, al
     await served.cluster.delete(INFERENCE_SERVICE, "routed", served.namespace)
     # Right away: half a minute after its last look the run would look, and end, by itself.
     assert await served.run_status("routed") is WorkflowExecutionStatus.RUNNING
-    async with _until_left(run_watcher(alone)):
+    async with until_left(run_watcher(alone)):
         await served.eventually(
             lambda: served.run_status("routed"),
             lambda status: status is not WorkflowExecutionStatus.RUNNING,
@@ -186,7 +150,7 @@ async def test_a_bad_edit_of_a_dependency_stops_after_a_few_services_and_holds_n
     names = [f"solo-{number}" for number in range(6)]
     opened = _Open()
     cache = ListWatch(served.cluster, INFERENCE_ROLLOUT, namespace=served.namespace, on_change=opened.see)
-    async with _until_left(run_watcher(few)), _until_left(cache.run()):
+    async with until_left(run_watcher(few)), until_left(cache.run()):
         for name in names:
             manifest = example("engine-only")
             await served.create({**manifest, "metadata": {**manifest["metadata"], "name": name}})
@@ -256,18 +220,6 @@ def _now(read: Any) -> Any:
         return read()
 
     return reading
-
-
-@asynccontextmanager
-async def _until_left(work: Any) -> AsyncIterator[None]:
-    task = asyncio.create_task(work)
-    try:
-        yield
-        assert not task.done(), task.result()
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
 
 
 @asynccontextmanager

@@ -137,6 +137,26 @@ class FaultProxy:
                 await answer.write(whole + newline)
 
 
+class Gate:
+    """A fault that keeps requests on their way to the server until it is opened."""
+
+    def __init__(self, proxy: FaultProxy) -> None:
+        self._proxy = proxy
+        self._reached, self._opened = asyncio.Event(), asyncio.Event()
+
+    async def __call__(self, incoming: web.Request) -> web.StreamResponse:
+        self._reached.set()
+        await self._opened.wait()
+        return await self._proxy.forward(incoming)
+
+    async def reached(self, *, seconds: float = 60) -> None:
+        """Wait until a request is here."""
+        await asyncio.wait_for(self._reached.wait(), seconds)
+
+    def open(self) -> None:
+        self._opened.set()
+
+
 def refuse(status: int, *, message: str = "", headers: dict[str, str] | None = None) -> Fault:
     async def fault(incoming: web.Request) -> web.StreamResponse:
         body = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": message, "code": status}

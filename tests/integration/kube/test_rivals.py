@@ -1,15 +1,13 @@
 """Two omeflows on one cluster, each with a Lease in a namespace of its own: one acts, and the other names it."""
 
-import asyncio
 import logging
 import secrets
 from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from aiohttp import web
 from candidates import NAME, QUICK, Candidate, candidates
-from faults import FaultProxy, refuse
+from faults import FaultProxy, Gate, refuse
 
 from omeflow.api import kinds
 from omeflow.api.kinds import LEASE
@@ -49,22 +47,16 @@ async def test_of_two_that_begin_at_once_one_gives_way(
     proxy: FaultProxy, through: Cluster, cluster: Cluster, namespace: str, elsewhere: str
 ) -> None:
     """The second has looked and seen nobody; its Lease is on its way while the first takes its own and acts."""
-    written, let_through = asyncio.Event(), asyncio.Event()
-
-    async def hold(incoming: web.Request) -> web.StreamResponse:
-        written.set()
-        await let_through.wait()
-        return await proxy.forward(incoming)
-
-    proxy.arm("create", "/leases", hold)
+    gate = Gate(proxy)
+    proxy.arm("create", "/leases", gate)
     first = Candidate(cluster, namespace, "first", serves=[])
     second = Candidate(through, elsewhere, "second", serves=[])
     async with candidates(first, second):
         second.start()
-        await asyncio.wait_for(written.wait(), 10)
+        await gate.reached()
         first.start()
         await first.acts()
-        let_through.set()
+        gate.open()
         await second.until(lambda: proxy.count("patch", f"/{NAME}") == 1, what="it to release its Lease")
         assert not second.begun
         assert (first.begun, first.working) == (1, True)

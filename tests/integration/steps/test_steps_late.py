@@ -8,8 +8,7 @@ from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 
 import pytest
-from aiohttp import web
-from faults import FaultProxy
+from faults import FaultProxy, Gate
 from working import Service, Working
 
 from omeflow.api.errors import Conflict, Outdated
@@ -24,18 +23,12 @@ async def on_its_way(
     proxy: FaultProxy, verb: str, path: str, work: Awaitable[None]
 ) -> AsyncIterator[asyncio.Future[None]]:
     """Inside, what `work` asks for there has not reached the server; afterwards it has, and `work` is done."""
-    sent, let_through = asyncio.Event(), asyncio.Event()
-
-    async def hold(incoming: web.Request) -> web.StreamResponse:
-        sent.set()
-        await let_through.wait()
-        return await proxy.forward(incoming)
-
-    proxy.arm(verb, path, hold)
+    gate = Gate(proxy)
+    proxy.arm(verb, path, gate)
     task = asyncio.ensure_future(work)
-    await asyncio.wait_for(sent.wait(), DEADLINE)
+    await gate.reached()
     yield task
-    let_through.set()
+    gate.open()
     await asyncio.wait({task}, timeout=DEADLINE)
 
 
