@@ -26,7 +26,7 @@ def unscaled_count(role: DesiredRole, target: Manifest | None, scalers: Sequence
         return None
     if _is_scaled(role.role, target, scalers):
         return None
-    metadata = {key: target["metadata"][key] for key in ("name", "namespace", "uid")}
+    metadata = {key: target["metadata"][key] for key in ("name", "namespace", "uid", "resourceVersion")}
     manifest = {
         "apiVersion": target["apiVersion"],
         "kind": target["kind"],

@@ -15,7 +15,13 @@ Json = dict[str, Any]
 def target(count: int | None = 2, *, owner: str = "rbg", kind: Kind = SCALING_ADAPTER) -> Json:
     fields = {"f:spec": {"f:replicas": {}}}
     entry = {"manager": owner, "operation": "Update", "fieldsType": "FieldsV1", "fieldsV1": fields}
-    metadata = {"name": "chat-engine", "namespace": "serving", "uid": "a1", "managedFields": [entry]}
+    metadata = {
+        "name": "chat-engine",
+        "namespace": "serving",
+        "uid": "a1",
+        "resourceVersion": "7",
+        "managedFields": [entry],
+    }
     return {
         "apiVersion": kind.api_version,
         "kind": kind.name,
