@@ -6,7 +6,6 @@ from temporalio import activity
 
 from activities.events import tell
 from activities.records import KEPT, Records, now
-from activities.select_strategy import RENDERER
 from omeflow.api.rollouts import InferenceRollout, Phase, Status
 from omeflow.api.steps import CLOSE_ATTEMPT, Closed, CloseRequest
 from omeflow.kube.client import Cluster
@@ -34,7 +33,6 @@ class CloseAttempt:
                 key=attempt.key,
                 inputs=None,
                 generation=change.generation,
-                renderer=RENDERER,
                 known=await self.records.of(change.namespace, change.name),
             )
         # A repair gives a new outcome to an attempt that has one.

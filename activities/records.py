@@ -27,8 +27,10 @@ _LISTS = 64
 class Records:
     """All records that this process reads and writes."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, *, renderer: str) -> None:
+        """Args: renderer: version of what renders here, for new records."""
         self._cluster = cluster
+        self._renderer = renderer
         self._known: OrderedDict[str, InferenceRollout] = OrderedDict()
         self._former: OrderedDict[str, list[InferenceRollout]] = OrderedDict()
 
@@ -57,7 +59,6 @@ class Records:
         key: str,
         inputs: Inputs | None,
         generation: int,
-        renderer: str,
         known: Sequence[InferenceRollout],
     ) -> InferenceRollout:
         """The record of that key; made with the next free number if there is none yet.
@@ -79,7 +80,7 @@ class Records:
             detail=change.detail or None,
             generation=generation,
             fingerprint=change.fingerprint,
-            renderer=renderer,
+            renderer=self._renderer,
             inputs=pack(inputs.to_json().decode()) if inputs else None,
         )
         record = InferenceRollout(metadata={"namespace": change.namespace}, spec=spec)

@@ -3,7 +3,6 @@
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import version
 
 from temporalio import activity
 
@@ -20,8 +19,6 @@ from omeflow.rollout.replaying import attempt_to_replay, has_moved_on
 from strategies.manager import StrategyManager
 from strategies.recorded import inputs_of
 from strategies.render import Chosen, choose
-
-RENDERER = version("omeflow")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +58,6 @@ class SelectStrategy:
             key=request.key,
             inputs=inputs,
             generation=service["metadata"]["generation"],
-            renderer=RENDERER,
             known=every,
         )
         await self._close_lost(lost, number=record.spec.number)

@@ -5,7 +5,7 @@ Third parties add theirs through the entry-point group `omeflow.strategies`; the
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import entry_points
+from importlib.metadata import entry_points, version
 
 from omeflow.api.errors import Invalid
 from strategies.contract import Strategy
@@ -24,11 +24,15 @@ class Choice:
 class StrategyManager:
     """Strategies in priority order; names are unique.
 
+    Attributes:
+        renderer: version of the code that renders, as records name it.
+
     Raises:
         ValueError: two strategies have the same name.
     """
 
-    def __init__(self, strategies: Sequence[Strategy]) -> None:
+    def __init__(self, strategies: Sequence[Strategy], *, renderer: str = "") -> None:
+        self.renderer = renderer
         self._strategies: dict[str, Strategy] = {}
         for strategy in strategies:
             if strategy.name in self._strategies:
@@ -59,4 +63,5 @@ class StrategyManager:
 def default_manager() -> StrategyManager:
     """RBG, then whatever is installed, then the default."""
     installed = [entry.load()() for entry in sorted(entry_points(group=ENTRY_POINTS), key=lambda entry: entry.name)]
-    return StrategyManager([RBGStrategy(), *installed, SingleComponentStrategy()])
+    strategies = [RBGStrategy(), *installed, SingleComponentStrategy()]
+    return StrategyManager(strategies, renderer=version("omeflow"))

@@ -16,6 +16,7 @@ from omeflow.rollout.planner import DEFAULT_DEADLINE_SECONDS as DEADLINE
 from omeflow.rollout.planner import RoleChange, plan_stages
 from strategies.contract import Desired, DesiredRole, Live, Manifest, Reference, RoleVersion, Strategy
 from strategies.history import Former, History
+from strategies.pending import in_a_sentence
 
 REPAIR = "repair"
 """Name of the stage in which a converged attempt is done again."""
@@ -67,7 +68,7 @@ def plan_attempt(
         if changed and before is not None:
             told.append(f"{role}: {describe(before.body, wanted.body)}")
         elif version is not None and version.desired.digest != wanted.digest:
-            pending[role] = f"this version of omeflow renders {role} differently; it goes out with the next change"
+            pending[role] = in_a_sentence(role)
     changed_roles = [change.role for change in changes if change.changed]
     removed = [role for role in marks if role not in desired.roles]
     plan = RolloutPlan(

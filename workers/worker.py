@@ -33,7 +33,8 @@ def make_worker(
     client: Client, cluster: Cluster, settings: Settings, *, strategies: StrategyManager | None = None
 ) -> Worker:
     """A worker on the settings' queue; run it with `await worker.run()`."""
-    manager, records = strategies or default_manager(), Records(cluster)
+    manager = strategies or default_manager()
+    records = Records(cluster, renderer=manager.renderer)
     shared = ApplyShared(cluster, records)
     return Worker(
         client,

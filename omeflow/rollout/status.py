@@ -5,7 +5,7 @@ is told where people look. Only the watcher writes it, and only when it differs 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from omeflow.api.names import ENGINE
@@ -28,6 +28,7 @@ class Facts:
         fingerprint: of its inputs, now.
         urls: where the service and its roles are reached, as the last attempt that got so far planned it.
         expected: roles that the service asks for; one that does not exist yet is not ready.
+        pending: roles that another version of omeflow has rendered otherwise, with a sentence for each.
         records: of this service, oldest first.
     """
 
@@ -37,6 +38,7 @@ class Facts:
     roles: Mapping[str, RoleState]
     urls: ServiceUrls
     expected: Sequence[str] = ()
+    pending: Mapping[str, str] = field(default_factory=dict)
 
 
 def service_status(facts: Facts, *, before: Json, now: str) -> Json:
@@ -91,7 +93,8 @@ def _in_hand(last: InferenceRollout) -> Sequence[str]:
 def _rolled_out(facts: Facts, last: InferenceRollout) -> Json:
     status, number = last.status, last.spec.number
     if status.phase is Phase.SUCCEEDED:
-        return {"type": ROLLED_OUT, "status": "True", "reason": "Converged", "message": f"attempt {number} converged"}
+        message = "; ".join([f"attempt {number} converged", *facts.pending.values()])
+        return {"type": ROLLED_OUT, "status": "True", "reason": "Converged", "message": message}
     if status.phase is Phase.FAILED:
         return {
             "type": ROLLED_OUT,

@@ -21,6 +21,7 @@ from omeflow.rollout.status import Facts
 from omeflow.rollout.trigger import Trigger, decide
 from strategies.contract import Owner
 from strategies.drift import drift
+from strategies.pending import pending_roles
 from strategies.recorded import planned_urls, serving_after
 from strategies.render import needed_kinds, on_a_cluster_without
 from workers.watching.queue import Queue, Service
@@ -51,6 +52,9 @@ class _Memory:
     needs_of: str = ""
     """Fingerprint of the inputs whose objects need the kinds `needs`."""
     needs: list[Kind] = field(default_factory=list)
+    pending_of: tuple[str, int] = ("", 0)
+    """Inputs and attempt of which `pending` tells what another version rendered."""
+    pending: dict[str, str] = field(default_factory=dict)
     triggered: bool = False
     relisted_at: float = float("-inf")
     roles: tuple[RoleNumbers, ...] = ()
@@ -111,6 +115,7 @@ class Looker:
             records=attempts,
             roles=roles,
             expected=[role for role in ROLES if manifest["spec"].get(role) is not None],
+            pending=self._pending(memory, attempts, inputs),
             urls=planned_urls(attempts).with_live({role: state.url for role, state in roles.items() if state.url}),
         )
         if rest := await write_status(self._cluster, service, manifest, facts, memory.written):
@@ -128,6 +133,16 @@ class Looker:
         if memory.needs_of != plain:
             memory.needs_of, memory.needs = plain, needed_kinds(inputs, self._world.strategies)
         return on_a_cluster_without(inputs, self._world.unserved(memory.needs))
+
+    def _pending(self, memory: _Memory, attempts: list[InferenceRollout], inputs: Inputs) -> dict[str, str]:
+        """What only this version of omeflow would change of an idle service: rendered once, after an upgrade."""
+        last = attempts[-1] if attempts else None
+        if last is None or last.status.phase is not Phase.SUCCEEDED or last.spec.fingerprint != memory.fingerprint:
+            return {}
+        rendered = (memory.fingerprint, last.spec.number)
+        if memory.pending_of != rendered:
+            memory.pending_of, memory.pending = rendered, pending_roles(attempts, inputs, self._world.strategies)
+        return memory.pending
 
     async def _trigger(
         self,

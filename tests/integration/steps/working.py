@@ -139,7 +139,8 @@ class Taken:
 
 class Working:
     def __init__(self, cluster: Cluster) -> None:
-        manager, records = default_manager(), Records(cluster)
+        manager = default_manager()
+        records = Records(cluster, renderer=manager.renderer)
         self.select = SelectStrategy(cluster, manager, records)
         self.build = BuildConfigs(cluster, manager, records)
         self.shared = ApplyShared(cluster, records)

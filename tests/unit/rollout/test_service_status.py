@@ -153,6 +153,13 @@ def test_rolled_out_says_how_the_last_attempt_went(last: InferenceRollout, expec
     assert condition(status_of(serving("engine"), last=last), "RolledOut") == expected
 
 
+def test_what_only_another_version_of_omeflow_would_change_is_told_of_what_has_converged() -> None:
+    pending = {"engine": "engine is rendered differently now", "router": "router, too"}
+    told = condition(status_of(serving("engine"), pending=pending), "RolledOut")
+    assert told["message"] == "attempt 1 converged; engine is rendered differently now; router, too"
+    assert told["reason"] == "Converged"
+
+
 def test_a_failure_while_the_former_roles_serve_leaves_the_service_ready() -> None:
     failed = record(2, phase=Phase.FAILED, reason="Invalid", message="no such model")
     status = status_of(serving("engine"), last=failed)

@@ -170,8 +170,8 @@ class TestAnotherVersionOfOmeflow:
         assert planned.plan.changed_roles == []
         assert [*planned.plan.pending] == ["engine", "router"]
         assert planned.plan.summary == (
-            "this version of omeflow renders engine differently; it goes out with the next change; "
-            "this version of omeflow renders router differently; it goes out with the next change"
+            "this version of omeflow renders engine differently; it goes out with the role's next change; "
+            "this version of omeflow renders router differently; it goes out with the role's next change"
         )
 
     def test_what_is_pending_serves_as_it_was(self) -> None:
