@@ -1,6 +1,6 @@
 """What pods say about themselves, for every backend."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from omeflow.api.kinds import title
 from strategies.contract import Manifest
@@ -8,6 +8,15 @@ from strategies.contract import Manifest
 
 def is_terminating(pod: Manifest) -> bool:
     return "deletionTimestamp" in pod["metadata"]
+
+
+def labels(obj: Manifest) -> Mapping[str, str]:
+    return obj["metadata"].get("labels") or {}
+
+
+def is_over(pod: Manifest) -> bool:
+    """Whether it has ended for good, such as an evicted one, which its controller has replaced and left lying."""
+    return (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
 
 
 def is_ready(pod: Manifest) -> bool:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from omeflow.api.kinds import INFERENCE_ROLLOUT, POD, ROLE_BASED_GROUP, ROLE_INSTANCE_SET
-from omeflow.api.names import ATTEMPT, GROUP_NAME, ISVC_LABEL, ROLE_NAME, role_attempt
+from omeflow.api.kinds import DEPLOYMENT, INFERENCE_ROLLOUT, POD, ROLE_BASED_GROUP, ROLE_INSTANCE_SET
+from omeflow.api.names import ATTEMPT, ISVC_LABEL, ROLE_NAME, component_name, role_attempt
 from omeflow.kube.cache import ListWatch
 from omeflow.kube.client import Cluster
 from omeflow.kube.store import Change
@@ -57,6 +57,7 @@ class Journal:
         watched: list[tuple[Any, Callable[[Change], None]]] = [
             (ROLE_BASED_GROUP, self._group),
             (ROLE_INSTANCE_SET, self._workload),
+            (DEPLOYMENT, self._deployment),
             (POD, self._pod),
             (INFERENCE_ROLLOUT, self._record),
         ]
@@ -107,6 +108,14 @@ class Journal:
             self._note("count", role["name"], role.get("replicas"))
             self._note("attempt", role["name"], annotations.get(role_attempt(role["name"])))
 
+    def _deployment(self, change: Change) -> None:
+        metadata, spec = change.object["metadata"], change.object["spec"]
+        role = (metadata.get("labels") or {}).get("component", "")
+        if metadata["name"] != component_name(self.service, role):
+            return
+        self._note("count", role, spec.get("replicas") if change.new else None)
+        self._note("attempt", role, (metadata.get("annotations") or {}).get(role_attempt(role)) if change.new else None)
+
     def _workload(self, change: Change) -> None:
         metadata = change.object["metadata"]
         if metadata["name"].startswith(f"{self.service}-") and change.new is not None:
@@ -116,9 +125,9 @@ class Journal:
     def _pod(self, change: Change) -> None:
         metadata = change.object["metadata"]
         labels = metadata.get("labels") or {}
-        if labels.get(GROUP_NAME) != self.service:
+        if labels.get(ISVC_LABEL) != self.service:
             return
-        role = labels.get(ROLE_NAME, "")
+        role = labels.get("component", "")
         if change.kind == "added":
             self.entries.append(Entry(time.monotonic() - self._began, "pod", role, metadata["uid"]))
         known = self._pods.setdefault(role, {})

@@ -9,12 +9,12 @@ revision is the former one again, and instances that had already moved on are fo
 the set make it anew at the newest revision.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from omeflow.api.names import RBG_PREFIX
 from strategies.contract import Manifest
-from strategies.pods import is_ready, is_terminating
+from strategies.pods import is_ready, is_terminating, labels
 
 _INSTANCE = f"{RBG_PREFIX}role-instance-name"
 _SIZE = f"{RBG_PREFIX}component-size"
@@ -70,10 +70,6 @@ def stuck(found: Sequence[Instance], *, desired: int, closed: bool) -> tuple[str
         return broken
     spare = sum(instance.ready for instance in found) >= desired
     return tuple(instance.name for instance in forgotten[-1:]) if spare else ()
-
-
-def labels(obj: Manifest) -> Mapping[str, str]:
-    return obj["metadata"].get("labels") or {}
 
 
 def _instance(name: str, instance: Manifest | None, pods: Sequence[Manifest], revision: str) -> Instance:

@@ -11,8 +11,8 @@ from omeflow.api.kinds import POD, ROLE_BASED_GROUP, ROLE_INSTANCE, ROLE_INSTANC
 from omeflow.api.names import ATTEMPT, ROLE_NAME, role_attempt
 from omeflow.rollout.roles import RoleState
 from strategies.contract import Live, Manifest
-from strategies.pods import trouble
-from strategies.rbg.instances import Instance, instances, labels, stuck
+from strategies.pods import labels, trouble
+from strategies.rbg.instances import Instance, instances, stuck
 
 
 def served_attempts(group: Manifest | None) -> dict[str, int]:

@@ -3,8 +3,9 @@
 from omeflow.components.types import ComponentConfig, DeploymentMode
 from strategies.contract import Manifest, Owner
 from strategies.exposure import Backend, component_service
+from strategies.single_component.deployment import deployment_labels
 from strategies.single_component.ray_cluster import ray_service
-from strategies.single_component.serving_pods import app_label, component_selector, serving_pods
+from strategies.single_component.serving_pods import component_selector, serving_pods
 
 
 def backend(owner: Owner, config: ComponentConfig) -> Backend:
@@ -21,5 +22,5 @@ def _service(owner: Owner, config: ComponentConfig) -> Manifest | None:
         case DeploymentMode.MULTI_NODE:
             labels = config.labels
         case _:
-            labels = {**config.labels, **app_label(config), **config.pod_labels}
+            labels = deployment_labels(config)
     return component_service(owner, config, selector=component_selector(owner, config), labels=labels)

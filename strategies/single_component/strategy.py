@@ -1,22 +1,57 @@
-"""SingleComponentStrategy: the default, which so far only says what omeflow can do instead.
+"""SingleComponentStrategy: the default, one workload object per component, as OME's own controller makes them.
 
-Deployments, LeaderWorkerSets, Knative Services and Ray clusters come with the drop-in for OME. Until then a service
-that would need them is refused with the way out, before anything is written.
+Deployment, LeaderWorkerSet, Knative Service, Ray clusters, or nothing at all (VirtualDeployment): the mode of each
+component decides. The order of a rollout is kept across the objects, by the stages of the plan.
 """
 
 from collections.abc import Mapping, Sequence
 
 from omeflow.api.errors import Invalid
-from omeflow.api.kinds import POD, Kind
-from omeflow.api.names import DEPLOYMENT_MODE
+from omeflow.api.kinds import (
+    DEPLOYMENT,
+    KNATIVE_SERVICE,
+    LEADER_WORKER_SET,
+    POD,
+    RAY_CLUSTER,
+    REPLICA_SET,
+    STATEFUL_SET,
+    Kind,
+)
+from omeflow.api.names import ENGINE, ROUTER
 from omeflow.components.types import DeploymentMode
 from omeflow.rollout.roles import RoleState
-from strategies.contract import Apply, Capabilities, Desired, Live, Observed, Owner, PlanRequest, RoleVersion
+from strategies.autoscaling import autoscaler
+from strategies.contract import (
+    Apply,
+    Capabilities,
+    Desired,
+    Live,
+    Observed,
+    Owner,
+    PlanRequest,
+    RoleVersion,
+)
+from strategies.disruption import disruption_budget
+from strategies.exposure import Exposed, exposure, service_urls
+from strategies.rbac import router_rbac
+from strategies.single_component import observe, writing
+from strategies.single_component.deployment import deployment_labels
+from strategies.single_component.istio_sidecar import istio_sidecar
+from strategies.single_component.roles import desired_role
+from strategies.single_component.services import backend
+from strategies.single_component.serving_pods import app_label
+
+_SEVERAL_NODES = (DeploymentMode.MULTI_NODE, DeploymentMode.MULTI_NODE_RAY)
 
 
 class SingleComponentStrategy:
     name = "SingleComponent"
-    observed_kinds: Mapping[Kind, Sequence[Observed]] = {}
+    observed_kinds: Mapping[Kind, Sequence[Observed]] = {
+        DEPLOYMENT: (Observed(DEPLOYMENT), Observed(REPLICA_SET), Observed(POD)),
+        LEADER_WORKER_SET: (Observed(LEADER_WORKER_SET), Observed(STATEFUL_SET), Observed(POD)),
+        KNATIVE_SERVICE: (Observed(KNATIVE_SERVICE),),
+        RAY_CLUSTER: (Observed(RAY_CLUSTER), Observed(DEPLOYMENT)),
+    }
     capabilities = Capabilities()
     replaceable = POD
 
@@ -24,28 +59,54 @@ class SingleComponentStrategy:
         return True
 
     def validate_deployment_modes(self, service: str, modes: Mapping[str, DeploymentMode]) -> None:
-        raise Invalid(
-            f"InferenceService {service}: metadata.annotations[{DEPLOYMENT_MODE}] does not ask for RoleBasedGroup, and"
-            " strategy SingleComponent (Deployment, LeaderWorkerSet, Knative, Ray) is not available in this version of"
-            f" omeflow; set {DEPLOYMENT_MODE}: RoleBasedGroup, or leave the service to OME's own controller"
-        )
+        if modes and ENGINE not in modes:
+            raise Invalid(f"InferenceService {service}: spec.engine is missing; every service that serves needs one")
 
     def plan(self, request: PlanRequest) -> Desired:
-        raise AssertionError("validate_deployment_modes refuses every service")
+        owner, components = request.owner, request.components
+        configs = components.configs
+        roles = {
+            role: desired_role(owner, config, configuration=components.configuration)
+            for role, config in configs.items()
+        }
+        raw = [config for config in configs.values() if config.mode is DeploymentMode.RAW]
+        spread = [config for config in configs.values() if config.mode in _SEVERAL_NODES]
+        autoscalers = [
+            autoscaler(owner, config, target=DEPLOYMENT, target_name=config.name, labels=deployment_labels(config))
+            for config in raw
+        ]
+        budgets = [
+            disruption_budget(owner, config, labels=deployment_labels(config), selector=app_label(config))
+            for config in raw
+        ]
+        backends = {role: backend(owner, config) for role, config in configs.items()}
+        exposed = Exposed.of(owner, components, backends)
+        sidecars = [istio_sidecar(owner, config) for config in spread]
+        return Desired(
+            roles=roles,
+            rbac=router_rbac(owner, configs[ROUTER]) if ROUTER in configs else [],
+            autoscalers=[manifest for manifest in autoscalers if manifest],
+            exposure=[
+                *exposure(exposed),
+                *budgets,
+                *(sidecar for sidecar in sidecars if sidecar),
+            ],
+            urls=service_urls(exposed),
+        )
 
     def workload(self, owner: Owner, roles: Mapping[str, RoleVersion], live: Live) -> list[Apply]:
-        return []
+        return writing.applies(roles, live)
 
     def removal(
         self, owner: Owner, roles: Mapping[str, RoleVersion], leaving: Sequence[str], live: Live
     ) -> list[Apply]:
-        return []
+        return []  # roles share no object: theirs are deleted
 
     def served_attempts(self, service: str, live: Live) -> dict[str, int]:
-        return {}
+        return observe.served_attempts(service, live)
 
     def role_states(self, service: str, live: Live) -> dict[str, RoleState]:
-        return {}
+        return observe.role_states(service, live)
 
     def ingress_deployment_mode(self, modes: Mapping[str, DeploymentMode]) -> DeploymentMode:
-        return DeploymentMode.RAW
+        return next((modes[role] for role in (ROUTER, "decoder", ENGINE) if role in modes), DeploymentMode.VIRTUAL)

@@ -1,26 +1,31 @@
-"""What the watcher knows of the cluster: one cache per kind, and for each object the services that it concerns.
-
-Objects are kept without what the watcher never reads, because there are many of them: a Pod is its labels, its
-conditions and its images.
-"""
+"""What the watcher knows of the cluster: one cache per kind, and for each object the services that it concerns."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from omeflow.api.kinds import (
+    CONFIG_MAP,
     HORIZONTAL_POD_AUTOSCALER,
+    HTTP_ROUTE,
     INFERENCE_ROLLOUT,
     INFERENCE_SERVICE,
+    INGRESS,
     POD,
+    POD_DISRUPTION_BUDGET,
+    REPLICA_SET,
     ROLE,
     ROLE_BINDING,
+    SCALED_OBJECT,
     SERVICE,
     SERVICE_ACCOUNT,
+    SIDECAR,
+    STATEFUL_SET,
+    VIRTUAL_SERVICE,
     Kind,
 )
-from omeflow.api.names import FIELD_MANAGER, ISVC_LABEL
-from omeflow.api.rollouts import InferenceRollout, Phase, unpack
+from omeflow.api.names import ISVC_LABEL
+from omeflow.api.rollouts import InferenceRollout, Phase
 from omeflow.components.inputs import Inputs
 from omeflow.components.references import OME_NAMESPACE
 from omeflow.components.resolution import Memory, chooses
@@ -31,16 +36,28 @@ from strategies.contract import Live, Observed, Strategy
 from strategies.drift import Address
 from strategies.history import address
 from strategies.manager import StrategyManager
+from workers.watching import keeping
 from workers.watching.queue import Service
 from workers.watching.referred import Referred
 
 Manifest = dict[str, Any]
-SHARED = (SERVICE_ACCOUNT, ROLE, ROLE_BINDING, HORIZONTAL_POD_AUTOSCALER, SERVICE)
-"""Kinds beside the workloads, watched for what somebody else does to them."""
-
-
-_MEMORY = "memory"
-"""Where a cached record has the `Memory` of its inputs."""
+SHARED = {
+    SERVICE_ACCOUNT: ISVC_LABEL,
+    ROLE: ISVC_LABEL,
+    ROLE_BINDING: ISVC_LABEL,
+    HORIZONTAL_POD_AUTOSCALER: ISVC_LABEL,
+    SCALED_OBJECT: ISVC_LABEL,
+    POD_DISRUPTION_BUDGET: ISVC_LABEL,
+    CONFIG_MAP: ISVC_LABEL,
+    SIDECAR: ISVC_LABEL,
+    SERVICE: ISVC_LABEL,
+    VIRTUAL_SERVICE: ISVC_LABEL,
+    HTTP_ROUTE: ISVC_LABEL,
+    INGRESS: None,
+}
+"""Kinds beside the workloads, watched for what somebody else does to them, and the label that all of ours have. An
+Ingress has none, as upstream's has none."""
+_KEPT = {POD: keeping.pod, REPLICA_SET: keeping.replica_set, STATEFUL_SET: keeping.stateful_set}
 
 
 class World:
@@ -63,17 +80,23 @@ class World:
         self._concerns = concerns
         self._caches: dict[Kind, ListWatch] = {}
         self._cluster = cluster
-        self.services = self._watch(INFERENCE_SERVICE, keep=_without_managed_fields, tell=self._service_changed)
-        self._referred = Referred(cluster, ome_namespace=ome_namespace, keep=_without_managed_fields, concerns=concerns)
-        self.records = self._watch(INFERENCE_ROLLOUT, keep=_record, tell=self._child_changed(ISVC_LABEL))
-        for kind in SHARED:
-            self._watch(kind, keep=_ours, tell=self._child_changed(ISVC_LABEL), label_selector=ISVC_LABEL)
+        self.services = self._watch(INFERENCE_SERVICE, keep=keeping.without_managed_fields, tell=self._service_changed)
+        self._referred = Referred(
+            cluster, ome_namespace=ome_namespace, keep=keeping.without_managed_fields, concerns=concerns
+        )
+        self.records = self._watch(
+            INFERENCE_ROLLOUT, keep=keeping.record, tell=self._child_changed(_by_label(ISVC_LABEL))
+        )
+        for kind, label in SHARED.items():
+            keep = keeping.with_our_fields if label else keeping.with_our_fields_if_owned
+            self._watch(kind, keep=keep, tell=self._child_changed(_by_owner), label_selector=label)
         for entry in self._observed():
-            keep = _pod if entry.kind is POD else _ours
-            self._watch(entry.kind, keep=keep, tell=self._child_changed(entry.label), label_selector=entry.label)
+            keep = _KEPT.get(entry.kind, keeping.with_our_fields)
+            tell = self._child_changed(_by_label(entry.label))
+            self._watch(entry.kind, keep=keep, tell=tell, label_selector=entry.label)
         self._records_of = self.records.by(lambda record: [_key(record, record["spec"]["service"])])
         self._children = {entry.kind: self._caches[entry.kind].by(_by_label(entry.label)) for entry in self._observed()}
-        self._shared = [self._caches[kind].by(_by_label(ISVC_LABEL)) for kind in SHARED]
+        self._shared = [self._caches[kind].by(_by_owner) for kind in SHARED]
         self.deleted: dict[Service, str] = {}
         """UID of services that have gone and whose runs have not been told yet."""
 
@@ -129,9 +152,9 @@ class World:
         """What its attempts remember of choices, the newest that made one."""
         metadata = manifest["metadata"]
         records = self._records_of.get(Service(metadata["namespace"], metadata["name"]))
-        known = [one for one in records if one["spec"]["serviceUID"] == metadata["uid"] and _MEMORY in one]
+        known = [one for one in records if one["spec"]["serviceUID"] == metadata["uid"] and keeping.MEMORY in one]
         newest = max(known, key=lambda record: int(record["spec"]["number"]), default=None)
-        return newest[_MEMORY] if newest else None
+        return newest[keeping.MEMORY] if newest else None
 
     def live(self, service: Service, strategy: Strategy) -> Live:
         return Live({entry.kind: self._children[entry.kind].get(service) for entry in _observed(strategy)})
@@ -182,10 +205,11 @@ class World:
             self._referred.forget(service)
         self._concerns(service)
 
-    def _child_changed(self, label: str) -> Callable[[Change], None]:
+    def _child_changed(self, services: Callable[[Manifest], list[Service]]) -> Callable[[Change], None]:
         def tell(change: Change) -> None:
-            for service in _by_label(label)(change.object):
-                self._concerns(service)
+            for obj in filter(None, (change.old, change.new)):
+                for service in services(obj):
+                    self._concerns(service)
 
         return tell
 
@@ -206,49 +230,6 @@ def _by_label(label: str) -> Callable[[Manifest], list[Service]]:
     return keys
 
 
-def _without_managed_fields(manifest: Manifest) -> Manifest:
-    metadata = {key: value for key, value in manifest["metadata"].items() if key not in ("managedFields",)}
-    return {**manifest, "metadata": metadata}
-
-
-def _ours(manifest: Manifest) -> Manifest:
-    """An object with the managed fields of omeflow and its seeds only; others' change with every status."""
-    fields = [e for e in manifest["metadata"].get("managedFields") or [] if e["manager"].startswith(FIELD_MANAGER)]
-    return {**manifest, "metadata": {**manifest["metadata"], "managedFields": fields}}
-
-
-def _record(manifest: Manifest) -> Manifest:
-    """A record without what only steps read, and with what it remembers.
-
-    Objects and plan stay, compressed: drift is measured against them.
-    """
-    kept = _without_managed_fields(manifest)
-    large = ("inputs", "choices")
-    spec = {key: value for key, value in manifest["spec"].items() if key not in large}
-    inputs = manifest["spec"].get("inputs")
-    memory = Memory.of(Inputs.from_json(unpack(inputs))) if inputs else None
-    return {**kept, "spec": spec} | ({_MEMORY: memory} if memory and memory.runtime else {})
-
-
-def _pod(manifest: Manifest) -> Manifest:
-    status = manifest.get("status") or {}
-    metadata = {
-        key: manifest["metadata"][key]
-        for key in ("name", "namespace", "uid", "labels", "deletionTimestamp")
-        if key in manifest["metadata"]
-    }
-    conditions = [
-        {key: condition[key] for key in ("type", "status", "reason", "message") if key in condition}
-        for condition in status.get("conditions") or []
-        if condition["type"] in ("Ready", "PodScheduled")
-    ]
-    waiting = [
-        {
-            "name": container["name"],
-            "image": container.get("image", ""),
-            "state": {"waiting": container["state"]["waiting"]},
-        }
-        for container in status.get("containerStatuses") or []
-        if "waiting" in (container.get("state") or {})
-    ]
-    return {"metadata": metadata, "status": {"conditions": conditions, "containerStatuses": waiting}}
+def _by_owner(manifest: Manifest) -> list[Service]:
+    name = keeping.owning_service(manifest)
+    return [_key(manifest, name)] if name else []

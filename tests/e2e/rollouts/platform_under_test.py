@@ -25,14 +25,22 @@ CHILDREN = (
     kinds.SCALING_ADAPTER,
     kinds.ROLE_INSTANCE_SET,
     kinds.ROLE_INSTANCE,
+    kinds.DEPLOYMENT,
+    kinds.REPLICA_SET,
     kinds.POD,
     kinds.SERVICE,
+    kinds.CONFIG_MAP,
+    kinds.POD_DISRUPTION_BUDGET,
     kinds.HORIZONTAL_POD_AUTOSCALER,
     kinds.SERVICE_ACCOUNT,
     kinds.ROLE,
     kinds.ROLE_BINDING,
     kinds.INFERENCE_ROLLOUT,
 )
+
+
+KUBERNETES_OWN = ("default", "kube-root-ca.crt")
+"""Names of what Kubernetes puts into a namespace by itself."""
 
 
 def example(name: str) -> Manifest:
@@ -108,6 +116,18 @@ class Platform:
         assert found.status.phase == phase, f"{record} is {found.status.phase}: {found.status.message}"
         return found
 
+    async def converged(self, name: str) -> InferenceRollout:
+        """Wait until the last attempt has the service's generation and has succeeded."""
+
+        async def last() -> tuple[int, InferenceRollout]:
+            return (await self.service(name))["metadata"]["generation"], (await self.attempts(name))[-1]
+
+        def is_there(seen: tuple[int, InferenceRollout]) -> bool:
+            return seen[0] == seen[1].spec.generation and seen[1].status.phase == "Succeeded"
+
+        _, found = await self.eventually(last, is_there, what=f"convergence of {name}")
+        return found
+
     async def condition(self, name: str, kind: str, *, status: str) -> Manifest:
         """Wait until the service shows a condition with that status."""
         return await self.eventually(
@@ -136,7 +156,7 @@ class Platform:
         left = {}
         for kind in CHILDREN:
             names = [
-                obj["metadata"]["name"] for obj in await self.objects(kind) if obj["metadata"]["name"] != "default"
+                name for obj in await self.objects(kind) if (name := obj["metadata"]["name"]) not in KUBERNETES_OWN
             ]
             if names:
                 left[kind.name] = names

@@ -23,7 +23,6 @@ CASES = {
         {"spec": {"router": {"annotations": {"ome.io/deploymentMode": "MultiNode"}}}},
         ["spec.router.annotations", "MultiNode"],
     ),
-    "other strategy": ({"metadata": {"annotations": {"ome.io/deploymentMode": "RawDeployment"}}}, ["RoleBasedGroup"]),
     "update strategy that cannot move": (
         {"spec": {"engine": {"deploymentStrategy": {"rollingUpdate": {"maxUnavailable": 0, "maxSurge": 0}}}}},
         ["spec.engine.deploymentStrategy", "maxUnavailable"],

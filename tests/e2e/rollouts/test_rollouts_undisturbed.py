@@ -14,27 +14,30 @@ from workers.all_in_one import run_watcher, run_worker
 from workers.settings import Settings
 
 
+@pytest.mark.parametrize("name", ["engine-router", "deployment-engine-router"])
 async def test_a_no_op_apply_a_pods_flip_and_a_watcher_restart_start_nothing(
-    undisturbed: Platform, settings: Settings
+    undisturbed: Platform, settings: Settings, name: str
 ) -> None:
-    platform = undisturbed
+    platform, manifest = undisturbed, example(name)
+    service = manifest["metadata"]["name"]
     settings = replace(settings, namespaces=(platform.namespace,))  # a Lease of its own: the watcher acts, and at once
     worker = asyncio.create_task(run_worker(settings))
     watcher = asyncio.create_task(run_watcher(settings))
     try:
-        await platform.create(example("engine-router"))
-        await platform.ended("routed", 1)
-        await platform.condition("routed", "RolledOut", status="True")
-        run = await platform.run_id("routed")
+        await platform.create(manifest)
+        await platform.ended(service, 1)
+        await platform.condition(service, "RolledOut", status="True")
+        run = await platform.run_id(service)
         calm = await _settled(platform)
 
-        await platform.create(example("engine-router"))
+        await platform.create(manifest)
         assert await _settled(platform) == calm
 
-        await _flip(platform, "routed-engine-0")
-        await platform.condition("routed", "Ready", status="False")
-        await _flip(platform, "routed-engine-0", back=True)
-        await platform.condition("routed", "Ready", status="True")
+        pod = next(pod for pod in await platform.pods(service) if pod.startswith(f"{service}-engine-"))
+        await _flip(platform, pod)
+        await platform.condition(service, "Ready", status="False")
+        await _flip(platform, pod, back=True)
+        await platform.condition(service, "Ready", status="True")
 
         before = await _settled(platform)
         watcher.cancel()
@@ -43,8 +46,8 @@ async def test_a_no_op_apply_a_pods_flip_and_a_watcher_restart_start_nothing(
         watcher = asyncio.create_task(run_watcher(settings))
         await _looked_at(platform, settings)
         assert await _settled(platform) == before
-        assert [attempt.spec.number for attempt in await platform.attempts("routed")] == [1]
-        assert await platform.run_id("routed") == run
+        assert [attempt.spec.number for attempt in await platform.attempts(service)] == [1]
+        assert await platform.run_id(service) == run
     finally:
         for task in (worker, watcher):
             task.cancel()

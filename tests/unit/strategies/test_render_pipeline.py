@@ -59,9 +59,19 @@ def test_new_bounds_change_no_template() -> None:
 
 
 @pytest.mark.parametrize("mode", ["", "RawDeployment", "Serverless"])
-def test_a_service_for_which_there_is_no_strategy_yet_is_refused(mode: str) -> None:
-    with pytest.raises(Invalid, match="serving/chat"):
-        choose(inputs(mode=mode), default_manager())
+def test_every_mode_of_ome_is_for_the_default_strategy(mode: str) -> None:
+    chosen, desired = render(inputs(mode=mode), default_manager())
+    assert chosen.strategy.name == "SingleComponent"
+    assert [one["kind"] for one in desired.workloads] == ["Deployment"]
+    assert needed_kinds(inputs(mode=mode), default_manager()) == []
+
+
+def test_what_a_mode_needs_is_needed_only_by_services_of_that_mode() -> None:
+    container = {"name": "ome-container", "image": "img:1"}
+    spread = inputs(mode="", engine={"leader": {"runner": container}, "worker": {"size": 1, "runner": container}})
+    assert [kind.name for kind in needed_kinds(spread, default_manager())] == ["LeaderWorkerSet"]
+    with pytest.raises(NotServed, match=r"LeaderWorkerSet .*install LeaderWorkerSet v0\.\d"):
+        render(replace(spread, not_served=("LeaderWorkerSet",)), default_manager())
 
 
 def test_a_mode_that_the_strategy_cannot_run_is_refused() -> None:

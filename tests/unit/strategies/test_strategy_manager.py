@@ -5,14 +5,11 @@ from importlib.metadata import EntryPoint
 
 import pytest
 from attempt_samples import Cluster, DictionaryStrategy
-from rbg_samples import config
 
 from omeflow.api.errors import Invalid
-from omeflow.components.types import Components, DeploymentMode
 from strategies import manager
-from strategies.contract import Live, Owner, PlanRequest
+from strategies.contract import Owner
 from strategies.manager import StrategyManager, default_manager
-from strategies.single_component.strategy import SingleComponentStrategy
 
 RBG = {"ome.io/deploymentMode": "RoleBasedGroup"}
 OWNER = Owner("serving", "chat", "u1")
@@ -94,27 +91,3 @@ def test_installed_strategies_come_by_name_before_the_default(monkeypatch: pytes
 class Last(Named):
     def __init__(self) -> None:
         super().__init__("Last")
-
-
-class TestSingleComponent:
-    strategy = SingleComponentStrategy()
-
-    def test_it_takes_every_service_and_refuses_it_with_the_way_out(self) -> None:
-        assert self.strategy.is_applicable({})
-        with pytest.raises(Invalid) as refused:
-            self.strategy.validate_deployment_modes("serving/chat", {"engine": DeploymentMode.RAW})
-        sentence = str(refused.value)
-        assert sentence.startswith("InferenceService serving/chat: metadata.annotations[ome.io/deploymentMode]")
-        assert "set ome.io/deploymentMode: RoleBasedGroup, or leave the service to OME's own controller" in sentence
-
-    def test_it_makes_and_sees_nothing(self) -> None:
-        assert self.strategy.workload(OWNER, {}, Live({})) == []
-        assert self.strategy.removal(OWNER, {}, [], Live({})) == []
-        assert self.strategy.served_attempts("chat", Live({})) == {}
-        assert self.strategy.role_states("chat", Live({})) == {}
-        assert self.strategy.ingress_deployment_mode({"engine": DeploymentMode.RAW}) is DeploymentMode.RAW
-
-    def test_nothing_can_be_planned_past_the_refusal(self) -> None:
-        components = Components("chat", "serving", "", "", {"engine": config()})
-        with pytest.raises(AssertionError):
-            self.strategy.plan(PlanRequest(OWNER, components))

@@ -1,0 +1,182 @@
+"""Services whose components are Deployments: the same rollouts, over objects that know nothing of each other."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from platform_under_test import Platform, example, image
+
+from omeflow.api.kinds import DEPLOYMENT, HORIZONTAL_POD_AUTOSCALER, POD_DISRUPTION_BUDGET, REPLICA_SET, SERVICE, Kind
+from omeflow.cli.journal import is_subsequence
+
+Manifest = dict[str, Any]
+NEW = "registry.example/sglang:0.5.0"
+BAD = "registry.example/sglang:does-not-exist"
+
+
+@pytest.fixture
+async def plain(platform: Platform) -> Platform:
+    """Service `plain` with an engine and a router, which has converged."""
+    await platform.create(example("deployment-engine-router"))
+    await platform.ended("plain", 1)
+    return platform
+
+
+async def of(platform: Platform, role: str, kind: Kind = DEPLOYMENT) -> Manifest:
+    return await platform.cluster.get(kind, f"plain-{role}", platform.namespace)
+
+
+async def images(platform: Platform, role: str) -> set[str]:
+    pods = [pod for name, pod in (await platform.pods("plain")).items() if name.startswith(f"plain-{role}-")]
+    return {container["image"] for pod in pods for container in pod["spec"]["containers"]}
+
+
+async def test_a_service_is_created_updated_in_order_and_deleted_without_a_trace(plain: Platform) -> None:
+    journal = plain.journals["plain"]
+    await plain.condition("plain", "Ready", status="True")
+    assert [entry.value for entry in journal.of("count", "engine")] == [2]
+    scaler = await of(plain, "engine", HORIZONTAL_POD_AUTOSCALER)
+    assert scaler["spec"]["scaleTargetRef"] == {"apiVersion": "apps/v1", "kind": "Deployment", "name": "plain-engine"}
+    await of(plain, "router", POD_DISRUPTION_BUDGET)
+    assert (await of(plain, "engine", SERVICE))["spec"]["selector"] == {"app": "plain-engine"}
+
+    await plain.edit("plain", image(NEW, "engine", "router"))
+    record = await plain.ended("plain", 2)
+    assert [stage.name for stage in record.status.stages] == ["engine", "router"]
+    engine, router = record.status.stages
+    assert engine.finished_at is not None
+    assert router.started_at is not None
+    assert engine.finished_at <= router.started_at
+    assert await images(plain, "engine") == await images(plain, "router") == {NEW}
+    for role in ("engine", "router"):
+        assert len({entry.value for entry in journal.of("count", role)}) == 1
+
+    await plain.delete("plain")
+
+
+async def test_a_change_of_an_environment_variable_replaces_the_pods_of_that_role_only(plain: Platform) -> None:
+    before = await plain.pods("plain")
+    runner = {"runner": {"name": "ome-container", "env": [{"name": "LOG_LEVEL", "value": "debug"}]}}
+    await plain.edit("plain", {"spec": {"engine": runner}})
+    record = await plain.ended("plain", 2)
+    assert [stage.name for stage in record.status.stages] == ["engine"]
+    after = await plain.pods("plain")
+    assert before.keys() & after.keys() == {name for name in before if "-router-" in name}
+
+
+async def test_an_image_that_cannot_be_pulled_is_named_and_a_revert_in_the_middle_brings_the_role_back(
+    plain: Platform,
+) -> None:
+    journal = plain.journals["plain"]
+    before = await plain.pods("plain")
+    await plain.edit("plain", image(BAD, "engine", "router"))
+    condition = await plain.eventually(
+        lambda: plain.shown("plain", "RolledOut"), lambda shown: BAD in shown.get("message", ""), what="the bad image"
+    )
+    assert "plain-engine-" in condition["message"]
+    await plain.condition("plain", "Ready", status="True")  # the old pods serve
+
+    await plain.edit("plain", image("registry.example/sglang:0.4.9", "engine"))
+    await plain.edit("plain", {"spec": {"router": {"runner": None}}})
+    await plain.converged("plain")
+    assert await images(plain, "engine") == {"registry.example/sglang:0.4.9"}
+    assert {name for name in before if "-router-" in name} <= (await plain.pods("plain")).keys()
+    assert not any(BAD in pod.image for pod in journal.pods("router"))
+
+
+async def test_a_scaler_that_writes_all_the_time_never_loses_a_count(plain: Platform) -> None:
+    journal, wanted = plain.journals["plain"], [2]
+
+    async def scale() -> None:
+        for count in (3, 4, 3, 2, 3, 4, 2, 3):
+            wanted.append(count)
+            await plain.cluster.scale(DEPLOYMENT, "plain-engine", plain.namespace, count, manager="scaler")
+            await asyncio.sleep(1.0)  # a scaler's pace
+
+    async def edit() -> None:
+        for number in range(1, 9):
+            await plain.edit("plain", image(f"registry.example/sglang:0.5.{number}", "engine"))
+            await asyncio.sleep(0.9)
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(scale())
+        group.create_task(edit())
+    await plain.converged("plain")
+    seen = [entry.value for entry in journal.of("count", "engine")]
+    assert is_subsequence(seen, wanted), f"{seen} is not what the scaler wrote: {wanted}"
+    assert (await of(plain, "engine"))["spec"]["replicas"] == 3
+    assert await images(plain, "engine") == {"registry.example/sglang:0.5.8"}
+
+
+async def test_without_a_scaler_min_replicas_is_the_count(platform: Platform) -> None:
+    manifest = example("deployment-engine-router")
+    manifest["metadata"]["annotations"]["ome.io/autoscalerClass"] = "external"
+    journal = await platform.create(manifest)
+    await platform.ended("plain", 1)
+    await platform.edit("plain", {"spec": {"engine": {"minReplicas": 3}}})
+    record = await platform.ended("plain", 2)
+    assert record.status.stages == []
+    await journal.until(lambda: journal.last("count", "engine") == 3, what="the new count", seconds=60)
+    await platform.cluster.scale(DEPLOYMENT, "plain-engine", platform.namespace, 2, manager="scaler")
+    await journal.until(lambda: journal.last("count", "engine") == 2, what="the scaler's count", seconds=60)
+    await platform.edit("plain", {"spec": {"engine": {"minReplicas": 1}}})
+    await platform.ended("plain", 3)
+    assert [entry.value for entry in journal.of("count", "engine")] == [2, 3, 2]
+
+
+async def test_a_role_that_leaves_takes_its_objects_with_it_and_can_come_back(plain: Platform) -> None:
+    await plain.edit("plain", {"spec": {"router": None}})
+    await plain.ended("plain", 2)
+    left = await plain.eventually(
+        plain.remains, lambda left: "plain-router" not in str(left), what="the router's objects gone"
+    )
+    assert left["Deployment"] == ["plain-engine"]
+    await plain.edit("plain", {"spec": {"router": {"minReplicas": 1, "maxReplicas": 2}}})
+    await plain.ended("plain", 3)
+    assert set((await plain.remains())["Deployment"]) == {"plain-engine", "plain-router"}
+
+
+async def test_other_update_strategies_are_taken_over(plain: Platform) -> None:
+    for strategy in (
+        {"type": "Recreate"},
+        {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1}},
+        {"type": "Recreate"},
+        None,
+    ):
+        number = (await plain.attempts("plain"))[-1].spec.number
+        patch = {"rollingUpdate": None, **strategy} if strategy else None
+        await plain.edit("plain", {"spec": {"engine": {"deploymentStrategy": patch}}})
+        await plain.ended("plain", number + 1)
+        live = (await of(plain, "engine"))["spec"]["strategy"]
+        assert live["type"] == (strategy or {"type": "RollingUpdate"})["type"]
+    assert len([one for one in await plain.objects(REPLICA_SET) if "engine" in one["metadata"]["name"]]) == 1
+
+
+@pytest.mark.parametrize("kind", [DEPLOYMENT, POD_DISRUPTION_BUDGET], ids=str)
+async def test_a_foreign_object_of_our_name_is_left_alone(platform: Platform, kind: Kind) -> None:
+    labels = {"app": "other"}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "main", "image": "other:1"}]}}
+    specs: Manifest = {
+        DEPLOYMENT.name: {"replicas": 0, "selector": {"matchLabels": labels}, "template": template},
+        POD_DISRUPTION_BUDGET.name: {"selector": {"matchLabels": labels}},
+    }
+    metadata = {"name": "plain-engine", "namespace": platform.namespace}
+    foreign = {"apiVersion": kind.api_version, "kind": kind.name, "metadata": metadata, "spec": specs[kind.name]}
+    await platform.cluster.create(foreign, manager="other")
+    await platform.create(example("deployment-engine-router"))
+    record = await platform.ended("plain", 1, "Failed")
+    assert f"{kind} {platform.namespace}/plain-engine exists and does not belong" in (record.status.message or "")
+    live = await platform.cluster.get(kind, "plain-engine", platform.namespace)
+    assert live["metadata"].get("ownerReferences") is None
+    assert {entry["manager"] for entry in live["metadata"]["managedFields"]} <= {"other", "kube-controller-manager"}
+
+
+async def test_what_somebody_takes_away_is_put_back(plain: Platform) -> None:
+    await plain.condition("plain", "Ready", status="True")
+    await plain.cluster.delete(DEPLOYMENT, "plain-router", plain.namespace)
+    await plain.cluster.delete(POD_DISRUPTION_BUDGET, "plain-engine", plain.namespace)
+    await plain.eventually(
+        plain.remains,
+        lambda left: "plain-router" in left["Deployment"] and "plain-engine" in left["PodDisruptionBudget"],
+        what="both objects again",
+    )

@@ -1,0 +1,93 @@
+"""What the watcher keeps of an object: there are many of them, and it never reads the rest.
+
+Two states of an object of which the same is kept are equal, so what is left out also wakes nobody.
+"""
+
+from typing import Any
+
+from omeflow.api.kinds import INFERENCE_SERVICE, REPLICA_SET, STATEFUL_SET
+from omeflow.api.names import FIELD_MANAGER
+from omeflow.api.rollouts import unpack
+from omeflow.components.inputs import Inputs
+from omeflow.components.resolution import Memory
+
+Manifest = dict[str, Any]
+MEMORY = "memory"
+"""Where a record has the `Memory` of its inputs."""
+
+
+def without_managed_fields(manifest: Manifest) -> Manifest:
+    metadata = {key: value for key, value in manifest["metadata"].items() if key not in ("managedFields",)}
+    return {**manifest, "metadata": metadata}
+
+
+def with_our_fields(manifest: Manifest) -> Manifest:
+    """An object with the managed fields of omeflow and its seeds only; others' change with every status."""
+    fields = [e for e in manifest["metadata"].get("managedFields") or [] if e["manager"].startswith(FIELD_MANAGER)]
+    return {**manifest, "metadata": {**manifest["metadata"], "managedFields": fields}}
+
+
+def with_our_fields_if_owned(manifest: Manifest) -> Manifest:
+    """Of an object that no InferenceService owns, nothing but that it is there."""
+    if owning_service(manifest):
+        return with_our_fields(manifest)
+    metadata = {key: manifest["metadata"][key] for key in ("name", "namespace", "uid")}
+    return {"apiVersion": manifest["apiVersion"], "kind": manifest["kind"], "metadata": metadata}
+
+
+def owning_service(manifest: Manifest) -> str:
+    """Name of the InferenceService that owns an object; empty if none does."""
+    references = manifest["metadata"].get("ownerReferences") or []
+    return next((str(one["name"]) for one in references if one["kind"] == INFERENCE_SERVICE.name), "")
+
+
+def record(manifest: Manifest) -> Manifest:
+    """A record without what only steps read, and with what it remembers.
+
+    Objects and plan stay, compressed: drift is measured against them.
+    """
+    kept = without_managed_fields(manifest)
+    large = ("inputs", "choices")
+    spec = {key: value for key, value in manifest["spec"].items() if key not in large}
+    inputs = manifest["spec"].get("inputs")
+    memory = Memory.of(Inputs.from_json(unpack(inputs))) if inputs else None
+    return {**kept, "spec": spec} | ({MEMORY: memory} if memory and memory.runtime else {})
+
+
+def pod(manifest: Manifest) -> Manifest:
+    status = manifest.get("status") or {}
+    metadata = {
+        key: manifest["metadata"][key]
+        for key in ("name", "namespace", "uid", "labels", "deletionTimestamp")
+        if key in manifest["metadata"]
+    }
+    conditions = [
+        {key: condition[key] for key in ("type", "status", "reason", "message") if key in condition}
+        for condition in status.get("conditions") or []
+        if condition["type"] in ("Ready", "PodScheduled")
+    ]
+    waiting = [
+        {
+            "name": container["name"],
+            "image": container.get("image", ""),
+            "state": {"waiting": container["state"]["waiting"]},
+        }
+        for container in status.get("containerStatuses") or []
+        if "waiting" in (container.get("state") or {})
+    ]
+    over = {"phase": status["phase"]} if status.get("phase") in ("Succeeded", "Failed") else {}
+    return {"metadata": metadata, "status": {"conditions": conditions, "containerStatuses": waiting, **over}}
+
+
+def replica_set(manifest: Manifest) -> Manifest:
+    """Whose it is, and of which revision."""
+    kept = ("name", "namespace", "uid", "labels", "annotations", "ownerReferences")
+    metadata = {key: manifest["metadata"][key] for key in kept if key in manifest["metadata"]}
+    return {"kind": REPLICA_SET.name, "metadata": metadata}
+
+
+def stateful_set(manifest: Manifest) -> Manifest:
+    """Its labels, of which one is the revision of its pods."""
+    kept = ("name", "namespace", "uid", "labels")
+    metadata = {key: manifest["metadata"][key] for key in kept if key in manifest["metadata"]}
+    return {"kind": STATEFUL_SET.name, "metadata": metadata}
