@@ -6,7 +6,7 @@ from typing import Any
 from chaos_scenario import MANAGER, ROLES, Scenario
 
 from omeflow.api import kinds
-from omeflow.api.names import ISVC_LABEL, ROLE_NAME, role_attempt
+from omeflow.api.names import ROLE_NAME, role_attempt
 from omeflow.cli.journal import is_subsequence
 from omeflow.components.inputs import Inputs
 from strategies.contract import Desired
@@ -17,28 +17,33 @@ SHARED = (
     kinds.SERVICE_ACCOUNT,
     kinds.ROLE,
     kinds.ROLE_BINDING,
+    kinds.CONFIG_MAP,
     kinds.SERVICE,
     kinds.HORIZONTAL_POD_AUTOSCALER,
+    kinds.POD_DISRUPTION_BUDGET,
+    kinds.INGRESS,
 )
+"""Kinds beside the workload that the cluster serves."""
 
 
 async def check(scenario: Scenario, inputs: Inputs) -> None:
     """Raises AssertionError."""
     _, desired = render(inputs, MANAGER)
-    await _objects_are_the_wanted_ones(scenario, desired)
+    await _objects_are_the_wanted_ones(scenario, desired, uid=inputs.service.uid)
     await _attempts_are_in_order(scenario)
     _counts_were_only_ever_set_by_the_scaler(scenario)
     _attempts_of_roles_only_grow(scenario)
     _unchanged_roles_kept_their_pods(scenario)
 
 
-async def _objects_are_the_wanted_ones(scenario: Scenario, desired: Desired) -> None:
+async def _objects_are_the_wanted_ones(scenario: Scenario, desired: Desired, *, uid: str) -> None:
     platform = scenario.platform
     wanted = {(manifest["kind"], manifest["metadata"]["name"]): manifest for manifest in desired.shared}
     live = {
         (obj["kind"], obj["metadata"]["name"]): obj
         for kind in SHARED
-        for obj in await platform.cluster.list(kind, platform.namespace, label_selector=ISVC_LABEL)
+        for obj in await platform.cluster.list(kind, platform.namespace)
+        if uid in {owner["uid"] for owner in obj["metadata"].get("ownerReferences") or []}
     }
     assert live.keys() == wanted.keys(), (
         f"missing: {sorted(wanted.keys() - live.keys())}, unwanted: {sorted(live.keys() - wanted.keys())}"
