@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from omeflow.api.steps import TASK_QUEUE
-from omeflow.components import references
+from omeflow.components.references import OME_NAMESPACE
 from omeflow.rollout.admission import LIMIT
 
 HEALTH_HOST = "127.0.0.1"
@@ -16,7 +16,6 @@ LONGEST = 200
 POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 PAYLOAD_KEYS = "OMEFLOW_PAYLOAD_KEYS"
-OME_NAMESPACE = "OMEFLOW_OME_NAMESPACE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,7 @@ class Settings:
     temporal_namespace: str | None = None
     task_queue: str = TASK_QUEUE
     namespaces: tuple[str, ...] = ()
-    ome_namespace: str = field(default_factory=lambda: os.environ.get(OME_NAMESPACE) or references.OME_NAMESPACE)
+    ome_namespace: str = OME_NAMESPACE
     concurrency: int = 50
     dependency_runs: int = LIMIT
     lease_namespace: str = field(default_factory=lambda: pod_namespace())

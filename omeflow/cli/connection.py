@@ -34,6 +34,10 @@ LeaseNamespace = Annotated[
     str | None,
     typer.Option("--lease-namespace", help="Where the Lease of watchers is. Default: the pod's namespace, or default."),
 ]
+OmeNamespace = Annotated[
+    str,
+    typer.Option("--ome-namespace", envvar="OMEFLOW_OME_NAMESPACE", help="Where OME's inferenceservice-config is."),
+]
 HealthPort = Annotated[
     int | None, typer.Option("--health-port", help="Answer /healthz and /readyz on this port. Default: nowhere.")
 ]

@@ -6,10 +6,11 @@ from typing import Annotated
 
 import typer
 
-from omeflow.cli.connection import Context, Kubeconfig, Namespaces, PayloadKeys, TemporalAddress
+from omeflow.cli.connection import Context, Kubeconfig, Namespaces, OmeNamespace, PayloadKeys, TemporalAddress
 from omeflow.cli.console import progress
 from omeflow.cli.ground import DEFAULT_DIRECTORY, ground
 from omeflow.cli.running import until_interrupted
+from omeflow.components.references import OME_NAMESPACE
 from workers.all_in_one import run_all
 from workers.settings import Settings
 
@@ -25,6 +26,7 @@ def up(
     namespace: Namespaces = None,
     temporal_address: TemporalAddress = None,
     payload_keys: PayloadKeys = None,
+    ome_namespace: OmeNamespace = OME_NAMESPACE,
     ui_port: Annotated[
         int | None, typer.Option("--ui-port", help="Port of the Temporal UI. Default: a free one.")
     ] = None,
@@ -55,6 +57,7 @@ def up(
                 temporal_address=made.temporal_address,
                 namespaces=tuple(namespace or ()),
                 payload_keys=payload_keys,
+                ome_namespace=ome_namespace,
             )
             progress("worker and watcher are running; Ctrl-C ends everything")
             await run_all(settings)

@@ -9,11 +9,13 @@ from omeflow.cli.connection import (
     Kubeconfig,
     LeaseNamespace,
     Namespaces,
+    OmeNamespace,
     PayloadKeys,
     TemporalAddress,
     TemporalNamespace,
 )
 from omeflow.cli.running import until_interrupted
+from omeflow.components.references import OME_NAMESPACE
 from workers.all_in_one import run_watcher
 from workers.settings import HEALTH_HOST, Settings, pod_namespace
 
@@ -27,6 +29,7 @@ def watcher(
     temporal_namespace: TemporalNamespace = None,
     payload_keys: PayloadKeys = None,
     namespace: Namespaces = None,
+    ome_namespace: OmeNamespace = OME_NAMESPACE,
     health_port: HealthPort = None,
     health_host: HealthHost = HEALTH_HOST,
     lease_namespace: LeaseNamespace = None,
@@ -39,6 +42,7 @@ def watcher(
         temporal_namespace=temporal_namespace,
         payload_keys=payload_keys,
         namespaces=tuple(namespace or ()),
+        ome_namespace=ome_namespace,
         health_port=health_port,
         health_host=health_host,
         lease_namespace=lease_namespace or pod_namespace(),

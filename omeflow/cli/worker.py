@@ -7,11 +7,13 @@ from omeflow.cli.connection import (
     HealthHost,
     HealthPort,
     Kubeconfig,
+    OmeNamespace,
     PayloadKeys,
     TemporalAddress,
     TemporalNamespace,
 )
 from omeflow.cli.running import until_interrupted
+from omeflow.components.references import OME_NAMESPACE
 from workers.all_in_one import run_worker
 from workers.settings import HEALTH_HOST, Settings
 
@@ -24,6 +26,7 @@ def worker(
     temporal_address: TemporalAddress = None,
     temporal_namespace: TemporalNamespace = None,
     payload_keys: PayloadKeys = None,
+    ome_namespace: OmeNamespace = OME_NAMESPACE,
     health_port: HealthPort = None,
     health_host: HealthHost = HEALTH_HOST,
 ) -> None:
@@ -34,6 +37,7 @@ def worker(
         temporal_address=temporal_address,
         temporal_namespace=temporal_namespace,
         payload_keys=payload_keys,
+        ome_namespace=ome_namespace,
         health_port=health_port,
         health_host=health_host,
     )

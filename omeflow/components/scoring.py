@@ -5,12 +5,23 @@ alone, so that one for another architecture may supply the score (ome.md 16.52).
 """
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from omeflow.components.compatibility import format_mismatches
 from omeflow.components.sizes import size_distance
 from omeflow.components.types import Json
 
-Rank = tuple[int, tuple[int, int], str]
+
+class Rank(NamedTuple):
+    """Sorts runtimes of one scope, the best first: score, then nearness of the size range, then name."""
+
+    against: int
+    distance: tuple[int, int]
+    name: str
+
+    @property
+    def score(self) -> int:
+        return -self.against
 
 
 def matching_formats(runtime: Json, model: Json) -> list[Json]:
@@ -31,9 +42,9 @@ def score(runtime: Json, model: Json) -> int:
 
 
 def rank(name: str, runtime: Json, model: Json) -> Rank:
-    """Sorts runtimes of one scope, the best first: score, then nearness of the size range, then name."""
+    """Where a runtime stands among those that support the model."""
     distance = size_distance(runtime.get("modelSizeRange") or {}, model.get("modelParameterSize"))
-    return -score(runtime, model), distance, name
+    return Rank(-score(runtime, model), distance, name)
 
 
 def format_for_overrides(runtime: Json, model: Json, *, automatic: bool) -> Json | None:

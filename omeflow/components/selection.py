@@ -7,10 +7,11 @@ every cluster-scoped one, whatever the scores: upstream's rule, by which a team 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from omeflow.components.compatibility import incompatibility
 from omeflow.components.inputs import ObjectValues
-from omeflow.components.scoring import is_for_auto_selection, rank, score
+from omeflow.components.scoring import Rank, is_for_auto_selection, rank
 from omeflow.components.types import Json
 
 
@@ -35,17 +36,27 @@ def select_runtime(candidates: Sequence[ObjectValues], *, model: ObjectValues, a
         accelerators: classes that the runtime must list.
     """
     excluded: dict[str, str] = {}
-    eligible = []
+    eligible: list[_Eligible] = []
     for runtime in sorted(candidates, key=_scope_and_name):
-        reason = _unusable(runtime, model=model.spec, accelerators=accelerators) or _passed_over(runtime, model.spec)
-        if reason:
-            excluded[str(runtime)] = reason
+        reason = _unusable(runtime, model=model.spec, accelerators=accelerators)
+        one = _Eligible(runtime, rank(runtime.name, runtime.spec, model.spec))
+        if reason is None and not is_for_auto_selection(runtime.spec, model.spec):
+            reason = "it supports the model, but no format that matches has autoSelect"
+        elif reason is None and one.rank.score <= 0:
+            reason = "it supports the model, but with priority 0"
+        if reason is None:
+            eligible.append(one)
         else:
-            eligible.append(runtime)
+            excluded[str(runtime)] = reason
     if not eligible:
         return Selection(None, _refusal(candidates, excluded, model))
-    best = min(eligible, key=lambda one: (one.namespace is None, rank(one.name, one.spec, model.spec)))
-    return Selection(best, _why(best, eligible, model.spec))
+    best = min(eligible, key=lambda one: (one.runtime.namespace is None, one.rank))
+    return Selection(best.runtime, _why(best, eligible))
+
+
+class _Eligible(NamedTuple):
+    runtime: ObjectValues
+    rank: Rank
 
 
 def _unusable(runtime: ObjectValues, *, model: Json, accelerators: list[str]) -> str | None:
@@ -54,30 +65,23 @@ def _unusable(runtime: ObjectValues, *, model: Json, accelerators: list[str]) ->
     return incompatibility(runtime.spec, model=model, accelerators=accelerators)
 
 
-def _passed_over(runtime: ObjectValues, model: Json) -> str | None:
-    if not is_for_auto_selection(runtime.spec, model):
-        return "it supports the model, but no format that matches has autoSelect"
-    return None if score(runtime.spec, model) > 0 else "it supports the model, but with priority or weight 0"
-
-
 def _scope_and_name(runtime: ObjectValues) -> tuple[bool, str]:
     return runtime.namespace is None, runtime.name
 
 
-def _why(best: ObjectValues, eligible: list[ObjectValues], model: Json) -> str:
+def _why(best: _Eligible, eligible: list[_Eligible]) -> str:
     others = [one for one in eligible if one is not best]
     if not others:
         return "selected: no other runtime supports the model"
-    if best.namespace is not None and all(one.namespace is None for one in others):
+    peers = [one.rank for one in others if one.runtime.namespace == best.runtime.namespace]
+    if not peers:
         return f"selected: the only one of its namespace among {len(eligible)} runtimes that support the model"
-    peers = [one for one in others if one.namespace == best.namespace]
-    points = score(best.spec, model)
-    if all(score(one.spec, model) < points for one in peers):
-        decided = f"the highest score, {points}"
+    if best.rank.score not in (rank.score for rank in peers):
+        decided = f"the highest score, {best.rank.score}"
+    elif best.rank.distance not in (rank.distance for rank in peers if rank.score == best.rank.score):
+        decided = f"score {best.rank.score} and the nearest size range"
     else:
-        ranks = [rank(one.name, one.spec, model)[:2] for one in peers]
-        nearest = rank(best.name, best.spec, model)[:2] not in ranks
-        decided = f"score {points} and " + ("the nearest size range" if nearest else "the first name among equals")
+        decided = f"score {best.rank.score} and the first name among equals"
     return f"selected: {decided}, of {len(eligible)} runtimes that support the model"
 
 
