@@ -36,13 +36,11 @@ def decide_modes(merged: Mapping[str, Json]) -> dict[str, ModeDecision]:
     """The mode of every component (ome.md 7.2 and 7.3).
 
     Args:
-        merged: the merged component by role (ome.md 6).
+        merged: the merged component by role (ome.md 6); validation has made sure of an engine.
 
     Raises:
-        Invalid: there is no engine, or a component cannot run as it asks to.
+        Invalid: a component cannot run as it asks to.
     """
-    if ENGINE not in merged:
-        raise Invalid("spec.engine is not set: set it, {} is enough to take everything from the runtime")
     decisions = {role: _decide(role, component, merged) for role, component in merged.items()}
     for role, decision in decisions.items():
         if decision.mode is DeploymentMode.VIRTUAL:

@@ -88,8 +88,6 @@ def test_a_virtual_service_has_no_components_and_needs_nothing(spec: Json) -> No
 @pytest.mark.parametrize(
     ("merged", "sentence"),
     [
-        ({}, "spec.engine is not set"),
-        ({"decoder": {}}, "spec.engine is not set"),
         ({"engine": says("VirtualDeployment")}, "spec.engine would run as VirtualDeployment .* only a whole service"),
         ({"engine": {"leader": {}}}, r"spec.engine.worker is not set, but engine runs as MultiNode \(it has a leader"),
         ({"engine": {}, "decoder": {"leader": {}}}, "spec.decoder.worker is not set"),
