@@ -41,7 +41,8 @@ def counted(live: Json | None, *scalers: Json, minimum: int = 5, scaled: bool = 
         return None
     assert apply.manager == "omeflow-seed-engine"
     assert apply.force
-    assert apply.manifest["metadata"] == {"name": "chat-engine", "namespace": "serving", "uid": "a1"}
+    held = {"uid": "a1", "resourceVersion": "7"}
+    assert apply.manifest["metadata"] == {"name": "chat-engine", "namespace": "serving", **held}
     count: int = apply.manifest["spec"]["replicas"]
     return count
 
