@@ -26,9 +26,11 @@ class Constraints:
     wanted: Json
     required: Json
 
-    def strictest(self, field: str) -> int:
-        """The larger minimum; 0 if neither sets one."""
-        return max(self.wanted.get(field) or 0, memory(self.required.get(field)) if field == "minMemory" else 0)
+    def memory(self) -> int | None:
+        """The larger minimum in GB; None if neither sets one."""
+        required = self.required.get("minMemory")
+        given = [self.wanted.get("minMemory"), None if required is None else memory(required)]
+        return max((minimum for minimum in given if minimum is not None), default=None)
 
     def features(self) -> list[str]:
         return [*(self.wanted.get("requiredFeatures") or []), *(self.required.get("requiredFeatures") or [])]
@@ -60,12 +62,12 @@ def objection(accelerator: ObjectValues, constraints: Constraints) -> str | None
     families = wanted.get("architectureFamilies") or []
     if families and not any(_is_family(spec, family) for family in families):
         return f"its family is none of {', '.join(families)}"
-    low, high = constraints.strictest("minMemory"), wanted.get("maxMemory")
-    if low or high is not None:
+    low, high = constraints.memory(), wanted.get("maxMemory")
+    if low is not None or high is not None:
         given = capabilities.get("memoryGB")
         if given is None:
             return "it does not state its memory"
-        if memory(given) < low:
+        if low is not None and memory(given) < low:
             return f"it has less than {low} GB of memory"
         if high is not None and memory(given) > high:
             return f"it has more than {high} GB of memory"
@@ -134,7 +136,7 @@ def _tier(accelerator: ObjectValues) -> int | None:
 def _fit(accelerator: ObjectValues, constraints: Constraints) -> float:
     """BestFit: the least memory above the minimum counts 0.7, compute performance 0.3."""
     capabilities = part(accelerator.spec, "capabilities")
-    low, given = constraints.strictest("minMemory"), _memory(capabilities.get("memoryGB"))
+    low, given = constraints.memory(), _memory(capabilities.get("memoryGB"))
     room = 1.0 if not low else (float(low / given) if given >= low else 0.0)
     return 0.7 * room + 0.3 * _compute_fit(part(capabilities, "performance"), constraints)
 

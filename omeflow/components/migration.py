@@ -14,27 +14,20 @@ WARNING = (
     "The Predictor field is deprecated and will be removed in a future release. Please use Engine and Model fields "
     "instead."
 )
-_SIGNS_OF_USE = (
-    "minReplicas",
-    "maxReplicas",
+_SEEN_BY_THE_WEBHOOK = (
     "serviceAccountName",
     "containers",
     "volumes",
     "nodeSelector",
     "tolerations",
     "affinity",
-    "workerSpec",
 )
 
 
 def predictor_used(spec: Json) -> bool:
-    """Whether the service says anything in its predictor (ome.md 14.3).
-
-    The webhook's own test leaves out maxReplicas and workerSpec; a service that has nothing else then fails upstream.
-    """
+    """Whether the service says anything in its predictor (ome.md 14.3)."""
     predictor = part(spec, "predictor")
-    given = any(predictor.get(field) for field in _SIGNS_OF_USE) or predictor.get("minReplicas") is not None
-    return given or bool(part(predictor, "model").get("baseModel"))
+    return _seen_by_the_webhook(predictor) or any(predictor.get(field) for field in ("maxReplicas", "workerSpec"))
 
 
 def with_engine(spec: Json) -> Json:
@@ -53,9 +46,19 @@ def with_engine(spec: Json) -> Json:
 
 
 def with_warning(service: ServiceValues) -> dict[str, str]:
-    """The service's annotations with the warning that OME adds, which pods carry."""
-    warning = {DEPRECATION_WARNING: WARNING} if predictor_used(service.spec) else {}
-    return warning | service.annotations
+    """The service's annotations with the warning that OME's webhook adds to a predictor, which pods carry.
+
+    Its own test of use is narrower than `predictor_used`; what it does not see is migrated here nevertheless.
+    """
+    spec = service.spec
+    warned = _seen_by_the_webhook(part(spec, "predictor")) or with_engine(spec) is not spec
+    return ({DEPRECATION_WARNING: WARNING} if warned else {}) | service.annotations
+
+
+def _seen_by_the_webhook(predictor: Json) -> bool:
+    """The webhook's test (ome.md 15.1, step 3)."""
+    stated = predictor.get("minReplicas") is not None or any(predictor.get(field) for field in _SEEN_BY_THE_WEBHOOK)
+    return stated or bool(part(predictor, "model").get("baseModel"))
 
 
 def _engine(predictor: Json) -> Json:

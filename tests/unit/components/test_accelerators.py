@@ -146,7 +146,8 @@ def test_memory_is_in_gigabytes(quantity: Any, gigabytes: int) -> None:
 
 
 def test_a_class_that_does_not_say_its_memory_keeps_no_bound() -> None:
-    assert objection(values("x"), Constraints({"maxMemory": 9}, {})) == "it does not state its memory"
+    for wanted in ({"maxMemory": 9}, {"minMemory": 0}):
+        assert objection(values("x"), Constraints(wanted, {})) == "it does not state its memory"
 
 
 def test_constraints_of_a_component_replace_the_services_one_by_one() -> None:

@@ -93,6 +93,16 @@ def test_a_migrated_service_carries_the_warning_as_the_webhook_writes_it() -> No
     assert build(own).annotations["ome.io/deprecation-warning"] == "known"
 
 
+@pytest.mark.parametrize(
+    ("predictor", "warned"),
+    [({"maxReplicas": 2}, False), ({"workerSpec": {"size": 1}}, False), ({"minReplicas": 1}, True)],
+)
+def test_beside_an_engine_only_what_the_webhook_sees_is_warned_of(predictor: Json, warned: bool) -> None:
+    assert ("ome.io/deprecation-warning" in build(service(predictor=predictor)).annotations) is warned
+    alone = service(engine=None, predictor=predictor)
+    assert "ome.io/deprecation-warning" in with_defaults(inputs(alone).service, default_mode=None).annotations
+
+
 def test_what_the_webhook_stored_of_a_predictor_gives_the_same_components() -> None:
     given = legacy(containers=[RUNNER])
     migrated = with_defaults(inputs(given, MODEL, RUNTIME).service, default_mode=DeploymentMode.RAW)
