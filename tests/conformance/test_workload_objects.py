@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import recorded_cases
 from recorded_cases import Step
-from test_components import REFUSED_BY_THE_SERVER, build
+from test_components import REFUSED_BY_THE_SERVER, build, unchanged
 
 from omeflow.api.errors import Terminal
 from omeflow.api.kinds import DEPLOYMENT
@@ -29,6 +29,8 @@ Json = dict[str, Any]
 
 SENT_AS_RECORDED = ("leaderworkerset.x-k8s.io/v1", "ray.io/v1", "serving.knative.dev/v1", "keda.sh/v1alpha1")
 COMPLETED_BY_THE_SERVER = ("HorizontalPodAutoscaler", "PodDisruptionBudget")
+LEFT_BEHIND = {("ray/cluster-count-edit", 1): ["apps/v1 Deployment dsv25-ray-engine-1-mnp"]}
+"""Objects that upstream forgets: a prober whose Ray cluster is gone (ome.md 9.3)."""
 WRITTEN_FOR_NOTHING = {"resources", "scaleStrategy", "loadBalancer", "spec", "status", "strategy"}
 
 STEPS = list(recorded_cases.steps()) if recorded_cases.DIRECTORY.is_dir() else []
@@ -45,7 +47,10 @@ def is_compared(obj: Json) -> bool:
 JUDGED = [
     step
     for step in STEPS
-    if step.differs is None and step.service is not None and any(map(is_compared, step.recorded["objects"]))
+    if step.differs is None
+    and step.service is not None
+    and step.edited
+    and any(map(is_compared, step.recorded["objects"]))
 ]
 
 
@@ -55,7 +60,10 @@ def test_the_same_objects_as_recorded(step: Step) -> None:
     recorded = {key(obj): meant(plain(obj, step)) for obj in step.recorded["objects"] if is_compared(obj)}
     components = build(step)
     if isinstance(components, Terminal):
-        pytest.skip(str(components))
+        assert unchanged(step), f"refused, but recorded: {components}"
+        return
+    for forgotten in LEFT_BEHIND.get((step.case, step.number), []):
+        del recorded[forgotten]
     absent = REFUSED_BY_THE_SERVER.get((step.case, step.number), [])
     found = {key(obj): meant(plain(obj, step)) for obj in rendered(components, without=absent)}
     for name, ours in found.items():

@@ -20,8 +20,9 @@ async def test_an_image_edit_replaces_whole_groups_from_the_highest_ordinal_down
     after = await engine.pods()
     assert not set(uids(after).values()) & set(before.values())
     assert {image_of(pod) for pod in after.values()} == {NEW}
-    leaders = [name for name in record.deleted if name.count("-") == 3 and not name.endswith("-3")]
-    assert leaders == ["lws-chat-engine-2", "lws-chat-engine-1", "lws-chat-engine-0"]
+    old_leaders = [name for name in record.deleted if name in before and name.count("-") == 3]
+    # Each at least once: a group may start over when a worker of its predecessor goes late.
+    assert list(dict.fromkeys(old_leaders)) == ["lws-chat-engine-2", "lws-chat-engine-1", "lws-chat-engine-0"]
     assert record.most["3"] == 2  # the surge that omeflow renders
 
 
