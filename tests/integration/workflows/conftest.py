@@ -36,8 +36,11 @@ DYNAMIC = {
     "history.timerProcessorMaxPollRPS": "1000",
     "history.timerProcessorMaxTimeShift": '"10ms"',
     "history.transferProcessorMaxPollRPS": "1000",
+    "history.workflowIdReuseMinimalInterval": '"-8760h"',
     "system.forceSearchAttributesCacheRefreshOnRead": "false",
 }
+"""The interval is what the server lets pass between two runs. It reckons with its own clock, and would hold a run that
+continues as new back for as long as the run's clock is ahead; so it is below whatever a test turns a clock by."""
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
