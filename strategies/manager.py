@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points, version
 
 from omeflow.api.errors import Invalid
+from omeflow.api.names import CLUSTER_DOMAIN
 from strategies.contract import Strategy
 from strategies.rbg.strategy import RBGStrategy
 from strategies.single_component.strategy import SingleComponentStrategy
@@ -60,8 +61,12 @@ class StrategyManager:
         return iter(self._strategies.values())
 
 
-def default_manager() -> StrategyManager:
+def default_manager(*, cluster_domain: str = CLUSTER_DOMAIN) -> StrategyManager:
     """RBG, then whatever is installed, then the default."""
     installed = [entry.load()() for entry in sorted(entry_points(group=ENTRY_POINTS), key=lambda entry: entry.name)]
-    strategies = [RBGStrategy(), *installed, SingleComponentStrategy()]
+    strategies = [
+        RBGStrategy(cluster_domain=cluster_domain),
+        *installed,
+        SingleComponentStrategy(cluster_domain=cluster_domain),
+    ]
     return StrategyManager(strategies, renderer=version("omeflow"))

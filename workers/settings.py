@@ -5,6 +5,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from omeflow.api.names import CLUSTER_DOMAIN
 from omeflow.api.steps import TASK_QUEUE
 from omeflow.components.references import OME_NAMESPACE
 from omeflow.rollout.admission import LIMIT
@@ -29,6 +30,7 @@ class Settings:
         task_queue: where workflows and steps are queued.
         namespaces: Kubernetes namespaces to serve; empty for all.
         ome_namespace: where OME's configuration is, the ConfigMap inferenceservice-config.
+        cluster_domain: the DNS domain of the cluster's Services.
         concurrency: steps that one worker runs at a time.
         dependency_runs: rollouts that a dependency caused and that are open at a time.
         lease_namespace: where the watcher's Lease is; by default the pod's namespace, else `default`.
@@ -44,6 +46,7 @@ class Settings:
     task_queue: str = TASK_QUEUE
     namespaces: tuple[str, ...] = ()
     ome_namespace: str = OME_NAMESPACE
+    cluster_domain: str = CLUSTER_DOMAIN
     concurrency: int = 50
     dependency_runs: int = LIMIT
     lease_namespace: str = field(default_factory=lambda: pod_namespace())

@@ -33,7 +33,7 @@ def make_worker(
     client: Client, cluster: Cluster, settings: Settings, *, strategies: StrategyManager | None = None
 ) -> Worker:
     """A worker on the settings' queue; run it with `await worker.run()`."""
-    manager = strategies or default_manager()
+    manager = strategies or default_manager(cluster_domain=settings.cluster_domain)
     records = Records(cluster, renderer=manager.renderer)
     shared = ApplyShared(cluster, records)
     return Worker(

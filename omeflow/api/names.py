@@ -10,6 +10,9 @@ DECODER = "decoder"
 ROUTER = "router"
 ROLES = (ENGINE, DECODER, ROUTER)
 
+CLUSTER_DOMAIN = "cluster.local"
+"""The DNS domain of Services, unless a setting says another one (ome.md 1.7)."""
+
 FIELD_MANAGER = "omeflow"
 STATUS_MANAGER = "omeflow-status"
 RECORD_MANAGER = "omeflow-record"

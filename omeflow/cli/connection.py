@@ -38,6 +38,9 @@ OmeNamespace = Annotated[
     str,
     typer.Option("--ome-namespace", envvar="OMEFLOW_OME_NAMESPACE", help="Where OME's inferenceservice-config is."),
 ]
+ClusterDomain = Annotated[
+    str, typer.Option("--cluster-domain", envvar="OMEFLOW_CLUSTER_DOMAIN", help="The DNS domain of Services.")
+]
 HealthPort = Annotated[
     int | None, typer.Option("--health-port", help="Answer /healthz and /readyz on this port. Default: nowhere.")
 ]

@@ -6,7 +6,16 @@ from typing import Annotated
 
 import typer
 
-from omeflow.cli.connection import Context, Kubeconfig, Namespaces, OmeNamespace, PayloadKeys, TemporalAddress
+from omeflow.api.names import CLUSTER_DOMAIN
+from omeflow.cli.connection import (
+    ClusterDomain,
+    Context,
+    Kubeconfig,
+    Namespaces,
+    OmeNamespace,
+    PayloadKeys,
+    TemporalAddress,
+)
 from omeflow.cli.console import progress
 from omeflow.cli.ground import DEFAULT_DIRECTORY, ground
 from omeflow.cli.running import until_interrupted
@@ -27,6 +36,7 @@ def up(
     temporal_address: TemporalAddress = None,
     payload_keys: PayloadKeys = None,
     ome_namespace: OmeNamespace = OME_NAMESPACE,
+    cluster_domain: ClusterDomain = CLUSTER_DOMAIN,
     ui_port: Annotated[
         int | None, typer.Option("--ui-port", help="Port of the Temporal UI. Default: a free one.")
     ] = None,
@@ -58,6 +68,7 @@ def up(
                 namespaces=tuple(namespace or ()),
                 payload_keys=payload_keys,
                 ome_namespace=ome_namespace,
+                cluster_domain=cluster_domain,
             )
             progress("worker and watcher are running; Ctrl-C ends everything")
             await run_all(settings)

@@ -2,7 +2,9 @@
 
 import asyncio
 
+from omeflow.api.names import CLUSTER_DOMAIN
 from omeflow.cli.connection import (
+    ClusterDomain,
     Context,
     HealthHost,
     HealthPort,
@@ -30,6 +32,7 @@ def watcher(
     payload_keys: PayloadKeys = None,
     namespace: Namespaces = None,
     ome_namespace: OmeNamespace = OME_NAMESPACE,
+    cluster_domain: ClusterDomain = CLUSTER_DOMAIN,
     health_port: HealthPort = None,
     health_host: HealthHost = HEALTH_HOST,
     lease_namespace: LeaseNamespace = None,
@@ -43,6 +46,7 @@ def watcher(
         payload_keys=payload_keys,
         namespaces=tuple(namespace or ()),
         ome_namespace=ome_namespace,
+        cluster_domain=cluster_domain,
         health_port=health_port,
         health_host=health_host,
         lease_namespace=lease_namespace or pod_namespace(),

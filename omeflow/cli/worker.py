@@ -2,7 +2,9 @@
 
 import asyncio
 
+from omeflow.api.names import CLUSTER_DOMAIN
 from omeflow.cli.connection import (
+    ClusterDomain,
     Context,
     HealthHost,
     HealthPort,
@@ -27,6 +29,7 @@ def worker(
     temporal_namespace: TemporalNamespace = None,
     payload_keys: PayloadKeys = None,
     ome_namespace: OmeNamespace = OME_NAMESPACE,
+    cluster_domain: ClusterDomain = CLUSTER_DOMAIN,
     health_port: HealthPort = None,
     health_host: HealthHost = HEALTH_HOST,
 ) -> None:
@@ -38,6 +41,7 @@ def worker(
         temporal_namespace=temporal_namespace,
         payload_keys=payload_keys,
         ome_namespace=ome_namespace,
+        cluster_domain=cluster_domain,
         health_port=health_port,
         health_host=health_host,
     )

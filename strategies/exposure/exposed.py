@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from omeflow.api.names import DECODER, ENGINE, ROUTER
+from omeflow.api.names import CLUSTER_DOMAIN, DECODER, ENGINE, ROUTER
 from omeflow.components.configuration import IngressConfiguration, ingress_configuration
 from omeflow.components.types import Components, DeploymentMode
 from strategies.contract import Owner
@@ -11,7 +11,6 @@ from strategies.exposure.backends import Backend
 from strategies.exposure.effective import overlaid
 from strategies.exposure.hosts import Named, domain
 
-CLUSTER_DOMAIN = "cluster.local"
 VISIBILITY = "networking.knative.dev/visibility"
 
 

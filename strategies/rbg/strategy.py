@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from omeflow.api.errors import Invalid
 from omeflow.api.kinds import POD, ROLE_BASED_GROUP, ROLE_INSTANCE, ROLE_INSTANCE_SET, SCALING_ADAPTER, Kind
-from omeflow.api.names import COMPONENT_INDEX, DEPLOYMENT_MODE, ENGINE, GROUP_NAME, ROLE_NAME, ROUTER
+from omeflow.api.names import CLUSTER_DOMAIN, COMPONENT_INDEX, DEPLOYMENT_MODE, ENGINE, GROUP_NAME, ROLE_NAME, ROUTER
 from omeflow.components.types import ComponentConfig, DeploymentMode
 from omeflow.rollout.roles import RoleState
 from strategies.autoscaling import autoscaler
@@ -34,6 +34,9 @@ class RBGStrategy:
     replaceable = ROLE_INSTANCE
     capabilities = Capabilities(partition=True, pause=True, in_place=True, gang=True, ratio=True)
 
+    def __init__(self, *, cluster_domain: str = CLUSTER_DOMAIN) -> None:
+        self._cluster_domain = cluster_domain
+
     def is_applicable(self, annotations: Mapping[str, str]) -> bool:
         return annotations.get(DEPLOYMENT_MODE) == "RoleBasedGroup"
 
@@ -57,7 +60,7 @@ class RBGStrategy:
             autoscaler(owner, config, target=SCALING_ADAPTER, target_name=config.name) for config in configs.values()
         ]
         backends = {role: _backend(owner, config) for role, config in configs.items()}
-        exposed = Exposed.of(owner, request.components, backends)
+        exposed = Exposed.of(owner, request.components, backends, cluster_domain=self._cluster_domain)
         return Desired(
             roles=roles,
             rbac=router_rbac(owner, configs[ROUTER]) if ROUTER in configs else [],

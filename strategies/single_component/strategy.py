@@ -17,7 +17,7 @@ from omeflow.api.kinds import (
     STATEFUL_SET,
     Kind,
 )
-from omeflow.api.names import ENGINE, ROUTER
+from omeflow.api.names import CLUSTER_DOMAIN, ENGINE, ROUTER
 from omeflow.components.types import DeploymentMode
 from omeflow.rollout.roles import RoleState
 from strategies.autoscaling import autoscaler
@@ -55,6 +55,9 @@ class SingleComponentStrategy:
     capabilities = Capabilities()
     replaceable = POD
 
+    def __init__(self, *, cluster_domain: str = CLUSTER_DOMAIN) -> None:
+        self._cluster_domain = cluster_domain
+
     def is_applicable(self, annotations: Mapping[str, str]) -> bool:
         return True
 
@@ -80,7 +83,7 @@ class SingleComponentStrategy:
             for config in raw
         ]
         backends = {role: backend(owner, config) for role, config in configs.items()}
-        exposed = Exposed.of(owner, components, backends)
+        exposed = Exposed.of(owner, components, backends, cluster_domain=self._cluster_domain)
         sidecars = [istio_sidecar(owner, config) for config in spread]
         return Desired(
             roles=roles,

@@ -64,7 +64,10 @@ class Watcher:
         self._namespaces = settings.namespaces
         self._queue = Queue()
         self.world = World(
-            cluster, strategies or default_manager(), concerns=self._concern, ome_namespace=settings.ome_namespace
+            cluster,
+            strategies or default_manager(cluster_domain=settings.cluster_domain),
+            concerns=self._concern,
+            ome_namespace=settings.ome_namespace,
         )
 
     async def run(self) -> None:

@@ -102,3 +102,11 @@ def test_a_service_that_is_refused_anyway_needs_nothing() -> None:
 def test_a_kind_that_the_service_does_not_need_may_be_lacking() -> None:
     values = replace(inputs(), not_served=("LeaderWorkerSet",))
     assert render(values, default_manager())[1] == render(inputs(), default_manager())[1]
+
+
+@pytest.mark.parametrize("mode", ["RoleBasedGroup", "RawDeployment"])
+def test_services_are_reached_under_the_domain_that_the_cluster_has(mode: str) -> None:
+    values = inputs(mode=mode)
+    for manager, domain in [(default_manager(), "cluster.local"), (default_manager(cluster_domain="a.b"), "a.b")]:
+        urls = render(values, manager)[1].urls
+        assert urls.url == f"http://chat.serving.svc.{domain}:8080"
