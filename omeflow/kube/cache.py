@@ -32,14 +32,15 @@ class Timing:
             together.
         silence: a watch without a byte for so long is taken for dead. The API server sends a bookmark every minute.
         unserved: when to look again for a kind that the cluster does not serve.
-        backoff: longest pause between attempts; the pauses are random and begin below half a second.
+        backoff: longest pause between attempts; the pauses are random and begin below half a second. The last of a
+            watcher's dozen caches decides when it sees again after an outage, so a long one costs nearly all of it.
         brief: a watch that ends sooner counts as a failed attempt, whatever the server says.
     """
 
     watch: tuple[float, float] = (300.0, 540.0)
     silence: float = 150.0
     unserved: float = 15.0
-    backoff: float = 30.0
+    backoff: float = 5.0
     brief: float = 0.5
 
 

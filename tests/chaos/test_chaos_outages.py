@@ -23,7 +23,9 @@ from omeflow.local.readiness import until
 
 OUTAGE = float(os.environ.get("OMEFLOW_CHAOS_OUTAGE") or 10)
 RECOVERY = 20.0
-"""Seconds after which everything goes on, once the server is back."""
+"""Seconds after which everything goes on, once Temporal is back."""
+GOES_ON = 30.0
+"""The same for an API server: a step is tried again every 15 s at the latest, and a watch every 5 s."""
 NEW = "registry.example/sglang:0.5.0"
 
 
@@ -40,14 +42,15 @@ async def test_a_rollout_waits_by_name_for_an_api_server_that_is_gone_and_goes_o
     async with _gone(stand, "kube-apiserver"):
         stopped = time.monotonic()
         waits = await platform.eventually(
-            lambda: _told_by_the_run(platform), lambda told: "chat" in told, what="what the run waits for"
+            lambda: _told_by_the_run(platform), lambda told: platform.namespace in told, what="what the run waits for"
         )
         print(f"the run waits: {waits}")
         assert await platform.run_status(SERVICE) is WorkflowExecutionStatus.RUNNING
         await asyncio.sleep(max(0.0, OUTAGE - (time.monotonic() - stopped)))
         seen = len(journal.entries)
     back = time.monotonic()
-    await journal.until(lambda: len(journal.entries) > seen, what="anything to happen again", seconds=90)
+    await journal.until(lambda: len(journal.entries) > seen, what="anything to happen again", seconds=GOES_ON)
+    print(f"something happened {time.monotonic() - back:.1f} s after the API server was ready")
     await platform.ended(SERVICE, 2)
     print(f"converged {time.monotonic() - back:.1f} s after the API server was ready")
     await check(scenario, await scenario.converged())
