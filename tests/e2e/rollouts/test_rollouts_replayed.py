@@ -1,6 +1,7 @@
 """Replay: what failed converges once its cause is gone, by `omeflow replay` and by a reset in the Temporal UI.
 
-The watcher is stopped while the cause goes, so that nothing but the replay can bring the service on.
+The watcher is stopped while the cause goes, so that nothing but the replay can bring the service on. What it would do
+for the run, to wake it when roles have moved, is done here instead.
 """
 
 import asyncio
@@ -8,7 +9,7 @@ import json
 import sys
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,9 +19,12 @@ from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
+from temporalio.service import RPCError
 
 from omeflow.api.errors import Forbidden
 from omeflow.api.kinds import SERVICE, SERVING_RUNTIME, Kind
+from omeflow.api.names import ROLES
+from omeflow.api.steps import ROLES_MOVED, RoleNumbers, RolesMoved
 from omeflow.kube.request import Request
 from workers.all_in_one import run_watcher, run_worker
 from workers.settings import Settings
@@ -203,7 +207,8 @@ async def test_what_failed_converges_once_its_cause_is_gone(
         pods = await platform.pods(NAME)
         records = {record.spec.number: record for record in await platform.attempts(NAME)}
 
-        await WAYS[way](platform, settings)
+        async with woken(platform):
+            await WAYS[way](platform, settings)
 
         done = await platform.ended(NAME, 3)
         assert done.spec.cause == "replay"
@@ -274,6 +279,21 @@ async def worker(settings: Settings) -> AsyncIterator[None]:
 @asynccontextmanager
 async def watcher(settings: Settings) -> AsyncIterator[None]:
     async with _running(run_watcher(settings)):
+        yield
+
+
+@asynccontextmanager
+async def woken(platform: Platform) -> AsyncIterator[None]:
+    """Somebody tells the service's open run again and again that its roles may be done, as a watcher does."""
+    moved = RolesMoved(roles=[RoleNumbers(role=role, done=True) for role in ROLES])
+
+    async def wake() -> None:
+        while True:
+            with suppress(RPCError):  # no run is open
+                await run_of(platform).signal(ROLES_MOVED, moved)
+            await asyncio.sleep(1)
+
+    async with _running(wake()):
         yield
 
 
