@@ -17,7 +17,7 @@ from omeflow.components.templates import ACTION, Values, evaluate
 from strategies.exposure.effective import INGRESS_DOMAIN, PATH_TEMPLATE, overlaid
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-_PATH = re.compile(r"(/[\w.~!$&'()*+,;=:@%-]+)*/?", re.ASCII)
+_PATH = re.compile(r"(/(?!\.{1,2}(/|$))[\w.~!$&'()*+,;=:@-]+)*/?", re.ASCII)
 _NO_VALUE = "<no value>"
 
 
@@ -67,13 +67,13 @@ def path(name: str, *, of: Named, configuration: IngressConfiguration) -> str:
         return ""
     where = _source(of.annotations, PATH_TEMPLATE, "pathTemplate")
     filled = _fill(template, {"Name": name, "Namespace": of.namespace}, where=where)
-    found = filled.split("?", 1)[0]
-    if not found.startswith("/") or not _PATH.fullmatch(found) or not _PATH.fullmatch(unquote(found)):
+    found = unquote(filled.split("?", 1)[0])
+    if not found.startswith("/") or not _PATH.fullmatch(found):
         raise Invalid(f"{where} {template!r} makes {filled!r} of {name}, which is no absolute path: start it with /")
     if not is_domain_name(effective.ingress_domain):
         domain_from = _source(of.annotations, INGRESS_DOMAIN, "ingressDomain")
         raise Invalid(f"{domain_from} is {effective.ingress_domain!r}, which is no domain name; {where} needs one")
-    return unquote(found).rstrip("/") or "/"
+    return found.rstrip("/") or "/"
 
 
 def additional_hosts(host: str, *, domains: Iterable[str], additional: Iterable[str]) -> list[str]:

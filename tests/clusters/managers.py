@@ -1,5 +1,6 @@
 """Real managers of backends, which tests hold the simulated ones against. The environment names their binaries."""
 
+import asyncio
 import base64
 import datetime
 import ipaddress
@@ -44,38 +45,44 @@ async def rbg_manager(binary: Path, kubeconfig: Path, directory: Path) -> AsyncI
 async def lws_manager(binary: Path, kubeconfig: Path, directory: Path) -> AsyncIterator[None]:
     """LeaderWorkerSet's manager, ready, with its webhooks, which label the pods (other-workloads.md 2.4)."""
     health, webhooks = free_ports(2)
+    certificate = _certificate(directory / "certificates")
     settings = {
         "apiVersion": "config.lws.x-k8s.io/v1alpha1",
         "kind": "Configuration",
         "leaderElection": {"leaderElect": False},
         "internalCertManagement": {"enable": False},
-        "webhook": {"port": webhooks},
+        "webhook": {"host": "127.0.0.1", "port": webhooks, "certDir": str(directory / "certificates")},
         "metrics": {"bindAddress": "0"},
         "health": {"healthProbeBindAddress": f"127.0.0.1:{health}"},
     }
     file = directory / "lws.yaml"
     file.write_text(yaml.safe_dump(settings))
-    certificate = _certificate(directory / "k8s-webhook-server" / "serving-certs")
-    command = ["/usr/bin/env", f"TMPDIR={directory}", binary, f"--config={file}", f"--kubeconfig={kubeconfig}"]
+    command = [binary, f"--config={file}", f"--kubeconfig={kubeconfig}"]
     async with Cluster.connect(kubeconfig=kubeconfig, timeout=60) as cluster:
         await crds.establish(cluster, [_any_shape("DisaggregatedSet"), _any_shape("DisaggregatedSetRoleScaler")])
     async with (
-        _running("lws-manager", command, directory, health=health),
+        _running("lws-manager", command, directory, health=health, listens=webhooks),
         _admission(kubeconfig, f"https://127.0.0.1:{webhooks}", certificate),
     ):
         yield
 
 
 @asynccontextmanager
-async def _running(name: str, command: Sequence[str | Path], directory: Path, *, health: int) -> AsyncIterator[None]:
+async def _running(
+    name: str, command: Sequence[str | Path], directory: Path, *, health: int, listens: int | None = None
+) -> AsyncIterator[None]:
+    """The manager, once it says that it is ready and, if it has webhooks, listens."""
     manager = ManagedProcess(name, command=command, directory=directory)
 
     async def ready() -> bool:
         manager.check()
         try:
+            if listens is not None:
+                _, writer = await asyncio.open_connection("127.0.0.1", listens)
+                writer.close()
             async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{health}/readyz") as response:
                 return response.status == 200
-        except aiohttp.ClientConnectionError:
+        except (OSError, aiohttp.ClientConnectionError):
             return False
 
     await manager.start()

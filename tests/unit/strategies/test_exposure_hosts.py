@@ -124,7 +124,20 @@ def test_a_path_template_makes_a_path(template: str, made: str) -> None:
 
 @pytest.mark.parametrize(
     "template",
-    ["{{ .Name }}", "http://a.b/c", "//host/path", "/a b", "/a//b", "/a\n", "/a%0a", "/{{ .Labels.x }}", "/{{ .Name"],
+    [
+        "{{ .Name }}",
+        "http://a.b/c",
+        "//host/path",
+        "/a b",
+        "/a//b",
+        "/a/../b",
+        "/.",
+        "/a%25",
+        "/a\n",
+        "/a%0a",
+        "/{{ .Labels.x }}",
+        "/{{ .Name",
+    ],
 )
 def test_a_template_that_makes_no_path_is_refused_by_name(template: str) -> None:
     with pytest.raises(Invalid, match="pathTemplate"):

@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 from exposure_samples import INGRESS, component, exposed, rendered
+from hypothesis import given
+from hypothesis import strategies as st
 from rbg_samples import OWNER, Json
 
 from omeflow.api.errors import Invalid
@@ -418,3 +420,43 @@ def test_what_is_rendered_depends_on_nothing_else() -> None:
     given = [component("engine"), component("decoder"), component("router")]
     first = rendered(*given, ingress={"enableGatewayAPI": True}, annotations={"b": "1", "a": "2"})
     assert first == rendered(*given, ingress={"enableGatewayAPI": True}, annotations={"a": "2", "b": "1"})
+
+
+TEXTS = st.sampled_from(["", "true", "false", "a.dev", "{{ .Name }}.dev", "/{{ .Name }}", "{{", "NodePort", "a.dev, b"])
+KEYS = st.sampled_from(
+    [
+        "ome.io/ingress-domain-template",
+        "ome.io/ingress-domain",
+        "ome.io/ingress-additional-domains",
+        "ome.io/ingress-url-scheme",
+        "ome.io/ingress-path-template",
+        "ome.io/ingress-disable-istio-virtualhost",
+        "ome.io/ingress-disable-creation",
+        "ome.io/service-type",
+    ]
+)
+COMPONENTS = st.fixed_dictionaries(
+    {"engine": st.sampled_from([RAW, MULTI_NODE, RAY, SERVERLESS])},
+    optional={"decoder": st.sampled_from([RAW, MULTI_NODE]), "router": st.sampled_from([RAW, SERVERLESS])},
+)
+
+
+@given(COMPONENTS, st.dictionaries(KEYS, TEXTS), st.booleans(), st.booleans())
+def test_any_service_is_exposed_or_refused_in_a_sentence(
+    modes: dict[str, DeploymentMode], annotations: dict[str, str], gateway: bool, private: bool
+) -> None:
+    """Each object of a service has a name of its own, belongs to it, and says what is said of it once."""
+    configs = [component(role, mode, annotations=annotations) for role, mode in modes.items()]
+    service: Json = {"annotations": annotations, "labels": PRIVATE if private else {}, "knative": {"kn.dev": ""}}
+    ways, refusal = {}, ""
+    try:
+        ways = rendered(*configs, ingress={"enableGatewayAPI": gateway}, **service)
+    except Invalid as error:
+        refusal = str(error)
+    assert not refusal or refusal.startswith("InferenceService serving/chat: ")
+    assert all(way["metadata"]["ownerReferences"] == [owner_reference("chat", "u1")] for way in ways.values())
+    assert all(way["metadata"]["namespace"] == "serving" for way in ways.values())
+    external = [
+        way for way in ways.values() if way["metadata"].get("labels", {}).get("component") == "external-service"
+    ]
+    assert not (external and {"Ingress", "HTTPRoute", "VirtualService"} & {kind for kind, _ in ways})
