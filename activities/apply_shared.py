@@ -5,19 +5,20 @@ A no-op apply writes nothing on the server, so these steps are idempotent and ma
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 from temporalio import activity
 
 from activities.ownership import ensure_ours
+from activities.reading import read_ours
 from activities.records import Records
 from omeflow.api.errors import FieldOwned
 from omeflow.api.kinds import HORIZONTAL_POD_AUTOSCALER, ROLE_BINDING, kind_of, title
 from omeflow.api.steps import APPLY_AUTOSCALERS, APPLY_EXPOSURE, APPLY_RBAC, Applied, StepRequest
 from omeflow.kube.client import Cluster
-from strategies.contract import Desired, Manifest, Owner
+from strategies.contract import Desired, Manifest, Owner, reference_to
 from strategies.counts import unscaled_count
+from strategies.history import address
 from strategies.recorded import objects_of
 
 
@@ -59,34 +60,42 @@ class ApplyShared:
         return Applied(objects=applied.objects + len(counts), notes=[*applied.notes, *(c.why for c in counts)])
 
     async def _apply(self, request: StepRequest, *phases: Sequence[Manifest]) -> Applied:
-        """Apply the objects of each phase together, one phase after the other."""
+        """Apply the objects of each phase together, one phase after the other.
+
+        The first attempt finds nothing, and does not look; a later one reads them before, so that what comes late is
+        refused.
+        """
         attempt = request.attempt
         owner = Owner(attempt.namespace, attempt.service, attempt.uid)
         for manifests in phases:
+            known: dict[tuple[str, str, str], Manifest] = {}
+            if manifests and attempt.number > 1:
+                live = await read_ours(self.cluster, owner, map(reference_to, manifests))
+                known = {address(found): found for objects in live.objects.values() for found in objects}
+                await self.records.ensure_newest(attempt)
             await asyncio.gather(
-                *(apply_ours(self.cluster, manifest, owner, first=attempt.number == 1) for manifest in manifests)
+                *(apply_ours(self.cluster, manifest, owner, known.get(address(manifest))) for manifest in manifests)
             )
         notes = [title(manifest) for manifests in phases for manifest in manifests]
         return Applied(objects=len(notes), notes=notes)
 
 
-async def apply_ours(cluster: Cluster, manifest: Manifest, owner: Owner, *, first: bool) -> Manifest:
+async def apply_ours(cluster: Cluster, manifest: Manifest, owner: Owner, live: Manifest | None) -> Manifest:
     """Apply an object of the service; fields that others took are taken back, but only on an object that is ours.
 
     Args:
-        first: most likely nothing is there yet; else it is read before, so that a write that comes late is refused.
+        live: the object as it was read, if it was; then it is written on that version, or not at all.
 
     Raises:
         ForeignObject: the object belongs to somebody else.
         Conflict: somebody has written it in between.
     """
-    with suppress(FieldOwned):
-        if first:
-            return await cluster.apply(manifest)
     metadata = manifest["metadata"]
-    live = await cluster.find(kind_of(manifest), metadata["name"], metadata["namespace"])
     if live is None:
-        return await cluster.apply(manifest)
-    ensure_ours(live, owner)
+        try:
+            return await cluster.apply(manifest)
+        except FieldOwned:
+            live = await cluster.get(kind_of(manifest), metadata["name"], metadata["namespace"])
+            ensure_ours(live, owner)
     held = {key: live["metadata"][key] for key in ("uid", "resourceVersion")}
     return await cluster.apply({**manifest, "metadata": {**metadata, **held}}, force=True)

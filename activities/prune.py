@@ -1,7 +1,9 @@
 """prune: removed roles and objects that this attempt wants no more, after the new ones serve."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 
 from temporalio import activity
 
@@ -14,7 +16,7 @@ from omeflow.api.errors import ForeignObject
 from omeflow.api.kinds import kind_of
 from omeflow.api.steps import PRUNE, Applied, StepRequest
 from omeflow.kube.client import Cluster
-from strategies.contract import Owner
+from strategies.contract import Owner, Reference
 from strategies.manager import StrategyManager
 from strategies.planning import mixture
 from strategies.recorded import objects_of, plan_of
@@ -42,19 +44,30 @@ class Prune:
             await self.records.ensure_latest(attempt, strategy.served_attempts(owner.name, live).values())
             await apply_in_order(self.cluster, strategy.removal(owner, roles, plan.removed_roles, live), live)
             removed += [f"role {role}" for role in plan.removed_roles]
-        deleted = await asyncio.gather(*(self._delete(reference, owner) for reference in plan.prune))
+        newest = partial(self.records.ensure_newest, attempt)
+        deleted = await asyncio.gather(
+            *(delete_ours(self.cluster, reference, owner, unless_wanted=newest) for reference in plan.prune)
+        )
         removed += [name for name in deleted if name]
         return Applied(objects=len(removed), notes=removed)
 
-    async def _delete(self, reference: dict[str, str], owner: Owner) -> str:
-        """Delete an object that is still ours; somebody else's of that name stays."""
-        kind = kind_of({"apiVersion": reference["apiVersion"], "kind": reference["kind"]})
-        live = await self.cluster.find(kind, reference["name"], owner.namespace)
+
+async def delete_ours(
+    cluster: Cluster, reference: Reference, owner: Owner, *, unless_wanted: Callable[[], Awaitable[None]]
+) -> str:
+    """Delete an object that is still ours; its kind and name, empty if there was none, or somebody else's.
+
+    Args:
+        unless_wanted: raises if somebody wants the object by now; asked between reading and deleting it.
+    """
+    kind = kind_of(reference)
+    try:
+        live = await cluster.find(kind, reference["name"], owner.namespace)
         if live is None:
             return ""
-        try:
-            ensure_ours(live, owner)
-        except ForeignObject:
-            return ""
-        await self.cluster.delete(kind, reference["name"], owner.namespace, uid=live["metadata"]["uid"])
-        return f"{reference['kind']} {reference['name']}"
+        ensure_ours(live, owner)
+    except ForeignObject:
+        return ""
+    await unless_wanted()
+    await cluster.delete(kind, reference["name"], owner.namespace, uid=live["metadata"]["uid"])
+    return f"{reference['kind']} {reference['name']}"

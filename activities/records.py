@@ -165,6 +165,21 @@ class Records:
             return
         raise Outdated(f"attempt {attempt.number} is outdated: attempt {newest} has been applied since")
 
+    async def ensure_newest(self, attempt: Attempt) -> None:
+        """Check that nobody has planned a newer attempt; for steps that see no marks. One list.
+
+        Raises:
+            Outdated: somebody has; an edit that could not be planned does not count.
+        """
+        planned = [
+            record.spec.number
+            for record in await self.of(attempt.namespace, attempt.service)
+            if record.spec.service_uid == attempt.uid and record.spec.plan
+        ]
+        newest = max(planned, default=0)
+        if newest > attempt.number:
+            raise Outdated(f"attempt {attempt.number} is outdated: attempt {newest} has been planned since")
+
     async def write_status(
         self, record: InferenceRollout, to: Callable[[InferenceRollout], Status], *, reopen: bool = False
     ) -> None:

@@ -125,6 +125,37 @@ async def test_an_autoscaler_that_arrives_after_that_of_a_newer_attempt_keeps_th
     assert (await service.bounds("decoder"))[1] == 9
 
 
+async def test_a_worker_that_wakes_up_before_it_has_read_an_autoscaler_writes_none(
+    service: Service, worker: Working, late: Working, proxy: FaultProxy
+) -> None:
+    await (await worker.take_up(service, "run/1")).carry_out()
+    await service.edit({"decoder": {"maxReplicas": 7}})
+    second = await worker.take_up(service, "run/2")
+    path = f"/{service.namespace}/horizontalpodautoscalers/{service.name}-decoder"
+    async with on_its_way(proxy, "get", path, second.scale(by=late)) as waking:
+        await second.carry_out()
+        await service.edit({"decoder": {"maxReplicas": 9}})
+        await (await worker.take_up(service, "run/3")).carry_out()
+    assert isinstance(waking.exception(), Outdated)
+    assert (await service.bounds("decoder"))[1] == 9
+
+
+async def test_a_worker_that_wakes_up_before_it_deletes_spares_what_a_newer_attempt_wants(
+    service: Service, worker: Working, late: Working, proxy: FaultProxy
+) -> None:
+    await (await worker.take_up(service, "run/1")).carry_out()
+    await service.edit({"decoder": {"annotations": {"ome.io/autoscalerClass": "external"}}})
+    second = await worker.take_up(service, "run/2")
+    path = f"/{service.namespace}/horizontalpodautoscalers/{service.name}-decoder"
+    async with on_its_way(proxy, "get", path, second.prune(by=late)) as waking:
+        await second.carry_out()
+        await second.prune()
+        await service.edit({"decoder": {"annotations": None}})
+        await (await worker.take_up(service, "run/3")).carry_out()
+    assert isinstance(waking.exception(), Outdated)
+    assert (await service.bounds("decoder"))[1] > 0
+
+
 # ── the record ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -12,6 +12,7 @@ from activities.apply_workload import ApplyWorkload
 from activities.await_rollout import AwaitRollout
 from activities.build_configs import BuildConfigs
 from activities.close_attempt import CloseAttempt
+from activities.prune import Prune
 from activities.records import Records
 from activities.select_strategy import SelectStrategy
 from omeflow.api.kinds import HORIZONTAL_POD_AUTOSCALER, INFERENCE_ROLLOUT, INFERENCE_SERVICE, ROLE_BASED_GROUP
@@ -118,6 +119,9 @@ class Taken:
         """apply-autoscalers."""
         await does((by or self.worker).shared.autoscalers, StepRequest(attempt=self.attempt))
 
+    async def prune(self, *, by: "Working | None" = None) -> None:
+        await does((by or self.worker).gone.run, StepRequest(attempt=self.attempt))
+
     async def look(self, index: int = 0, *, passed: bool = False, by: "Working | None" = None) -> None:
         request = AwaitRequest(
             attempt=self.attempt, stage=self.plan.stages[index], index=index, deadline=DEADLINE, passed=passed
@@ -146,6 +150,7 @@ class Working:
         self.shared = ApplyShared(cluster, records)
         self.workload = ApplyWorkload(cluster, manager, records)
         self.wait = AwaitRollout(cluster, manager, records)
+        self.gone = Prune(cluster, manager, records)
         self.end = CloseAttempt(cluster, records)
 
     async def choose(self, change: Change, key: str, *, in_hand: int = 0) -> Selection:
