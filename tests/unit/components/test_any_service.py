@@ -16,6 +16,9 @@ from omeflow.components.inputs import Inputs
 from omeflow.components.references import reference_to
 from omeflow.components.resolution import resolve_inputs
 from omeflow.components.types import Components
+from strategies.contract import Desired
+from strategies.manager import StrategyManager, default_manager
+from strategies.render import render
 
 Json = dict[str, Any]
 
@@ -38,6 +41,14 @@ def test_any_service_is_rendered_or_refused_by_a_sentence_that_names_a_field(bat
     assert rendered > len(outcomes) / 2, "too many are refused to test rendering"
 
 
+def test_what_is_built_is_placed_by_a_strategy_or_refused_in_the_same_way() -> None:
+    strategies = default_manager()
+    outcomes = {number: placed(read(number), strategies) for number in range(0, SERVICES, 10)}
+    refusals = {number: outcome for number, outcome in outcomes.items() if isinstance(outcome, str)}
+    assert {number: text for number, text in refusals.items() if not A_FIELD.search(text.split(": ", 1)[1])} == {}
+    assert len(refusals) < len(outcomes) * 3 / 4
+
+
 def test_rendering_changes_nothing_it_is_given_and_gives_the_same_bytes_again() -> None:
     for number in range(0, SERVICES, 50):
         inputs = read(number)
@@ -58,6 +69,13 @@ def read(number: int) -> Inputs:
 def built(inputs: Inputs) -> Components | str:
     try:
         return build_components(inputs)
+    except Terminal as refusal:
+        return str(refusal)
+
+
+def placed(inputs: Inputs, strategies: StrategyManager) -> Desired | str:
+    try:
+        return render(inputs, strategies)[1]
     except Terminal as refusal:
         return str(refusal)
 
