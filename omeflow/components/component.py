@@ -85,7 +85,7 @@ def component_config(
         pod_spec=pods.with_pod_defaults(pod, mode),
         worker_pod_spec=pods.with_pod_defaults(worker_pod, mode) if worker_pod else None,
         worker_size=_worker_size(component) if several else 0,
-        extension=_extension(role, component, mode, keda=service.spec.get("kedaConfig") or None),
+        extension=_extension(role, component, mode, keda=_keda(service, component)),
         container=container,
         accelerator=accelerated.accelerator,
     )
@@ -155,6 +155,11 @@ def _worker_size(component: Json) -> int:
     """Workers of a group (ome.md 8.12)."""
     size: int = (component.get("worker") or {}).get("size") or 0
     return size
+
+
+def _keda(service: ServiceValues, component: Json) -> Json | None:
+    """The component's own settings above the service's, which alone upstream reads (ome.md 16.31)."""
+    return {**(service.spec.get("kedaConfig") or {}), **(component.get("kedaConfig") or {})} or None
 
 
 def _extension(role: str, component: Json, mode: DeploymentMode, *, keda: Json | None) -> Extension:

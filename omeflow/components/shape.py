@@ -49,7 +49,9 @@ _SELECTOR: Json = {
         "preferredPrecisions": TEXTS,
     },
 }
+_KEDA: Json = {"authenticationRef": OBJECT, "authModes": TEXT, "promServerAddress": TEXT}
 _COMPONENT: Json = _POD | {
+    "kedaConfig": _KEDA,
     "labels": OBJECT,
     "annotations": OBJECT,
     "minReplicas": COUNT,
@@ -67,7 +69,7 @@ _SPEC: Json = {
     "model": _REFERENCE | {"fineTunedWeights": TEXTS},
     "runtime": _REFERENCE,
     "acceleratorSelector": _SELECTOR,
-    "kedaConfig": {"authenticationRef": OBJECT, "authModes": TEXT, "promServerAddress": TEXT},
+    "kedaConfig": _KEDA,
     "predictor": _COMPONENT
     | {
         "model": {"baseModel": TEXT, "runtime": TEXT, "fineTunedWeights": TEXTS},

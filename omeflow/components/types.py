@@ -30,7 +30,7 @@ class Extension:
         container_concurrency: requests at a time per pod; Knative only.
         timeout_seconds: of a request; Knative and HTTPRoute.
         canary_traffic_percent: share of the newest revision; Knative only.
-        keda: `spec.kedaConfig` of the service, the same for every component; a component's own is never read.
+        keda: `kedaConfig` of the component, above the one of the service.
     """
 
     min_replicas: int | None = None

@@ -72,29 +72,46 @@ def _autoscaler(service: ServiceValues) -> Iterator[str]:
 
 
 def _keda(service: ServiceValues) -> Iterator[str]:
-    config = service.spec.get("kedaConfig") or {}
-    given = {f"annotation {key}": value for key, value in service.annotations.items() if key.startswith(KEDA_PREFIX)}
-    for field, operator in (
-        ("spec.kedaConfig.scalingOperator", config.get("scalingOperator")),
-        (place := f"annotation {KEDA_PREFIX}operator", given.get(place)),
+    yield from _keda_annotations(service)
+    yield from _keda_config("spec", service.spec)
+    for role in ROLES:
+        yield from _keda_config(f"spec.{role}", service.spec.get(role) or {})
+
+
+def _keda_annotations(service: ServiceValues) -> Iterator[str]:
+    for field, problem_of in (
+        ("operator", _operator_problem),
+        ("threshold", _threshold_problem),
+        ("prometheus.serverAddress", _address_problem),
     ):
-        if operator and operator not in _OPERATORS:
-            yield f'{field} is "{operator}": use one of {", ".join(_OPERATORS)}'
-    for field, threshold in (
-        ("spec.kedaConfig.scalingThreshold", config.get("scalingThreshold")),
-        (place := f"annotation {KEDA_PREFIX}threshold", given.get(place)),
-    ):
-        if threshold and not _is_number(threshold):
-            yield f'{field} is "{threshold}": it must be a number'
-    for field, address in (
-        ("spec.kedaConfig.promServerAddress", config.get("promServerAddress")),
-        (place := f"annotation {KEDA_PREFIX}prometheus.serverAddress", given.get(place)),
-    ):
-        if address and not _is_web_address(address):
-            yield f'{field} is "{address}": it must be a URL with http or https and a host'
+        place = f"{KEDA_PREFIX}{field}"
+        yield from problem_of(f"annotation {place}", service.annotations.get(place))
+
+
+def _keda_config(place: str, spec: Json) -> Iterator[str]:
+    """Of the service, or of one component, which overrides it field by field."""
+    config = spec.get("kedaConfig") or {}
+    yield from _operator_problem(f"{place}.kedaConfig.scalingOperator", config.get("scalingOperator"))
+    yield from _threshold_problem(f"{place}.kedaConfig.scalingThreshold", config.get("scalingThreshold"))
+    yield from _address_problem(f"{place}.kedaConfig.promServerAddress", config.get("promServerAddress"))
     for mode in re.split(r"\s*,\s*", config.get("authModes") or ""):
         if mode and mode not in _AUTH_MODES:
-            yield f'spec.kedaConfig.authModes has "{mode}": use basic, tls, bearer or custom'
+            yield f'{place}.kedaConfig.authModes has "{mode}": use basic, tls, bearer or custom'
+
+
+def _operator_problem(field: str, operator: str | None) -> Iterator[str]:
+    if operator and operator not in _OPERATORS:
+        yield f'{field} is "{operator}": use one of {", ".join(_OPERATORS)}'
+
+
+def _threshold_problem(field: str, threshold: str | None) -> Iterator[str]:
+    if threshold and not _is_number(threshold):
+        yield f'{field} is "{threshold}": it must be a number'
+
+
+def _address_problem(field: str, address: str | None) -> Iterator[str]:
+    if address and not _is_web_address(address):
+        yield f'{field} is "{address}": it must be a URL with http or https and a host'
 
 
 def _utilization(service: ServiceValues) -> Iterator[str]:

@@ -6,13 +6,11 @@ from typing import Any
 from omeflow.api.errors import Invalid
 from omeflow.api.kinds import DEPLOYMENT
 from omeflow.api.names import dns_label, ray_name
+from omeflow.components.configuration import CONFIG_MAP, PROBER
 from omeflow.components.types import ComponentConfig, Json
 from strategies.contract import Manifest, Owner
 from strategies.manifests import owned
 from strategies.single_component.ray_cluster import cluster_count, cluster_name, head_service_name
-
-CONFIGURATION = "multinodeProber"
-"""Its data key in OME's configuration."""
 
 _PORT = 8080
 _REQUIRED = ("image", "cpuRequest", "memoryRequest", "cpuLimit", "memoryLimit")
@@ -35,12 +33,12 @@ def probers(
     Raises:
         Invalid: the configuration does not say what a prober needs, where upstream panics (ome.md 16.70).
     """
-    settings = configuration.get(CONFIGURATION) or {}
+    settings = configuration.get(PROBER) or {}
     missing = [key for key in _REQUIRED if not settings.get(key)]
     if missing:
         raise Invalid(
             f"InferenceService {owner.namespace}/{owner.name}: the Ray clusters of spec.{config.role} need a prober,"
-            f" but data key {CONFIGURATION} of ConfigMap inferenceservice-config lacks {', '.join(missing)}; set them"
+            f" but data key {PROBER} of ConfigMap {CONFIG_MAP} lacks {', '.join(missing)}; set them"
         )
     return [_prober(owner, config, index, settings, cluster_domain) for index in range(cluster_count(config))]
 

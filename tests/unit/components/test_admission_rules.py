@@ -178,5 +178,13 @@ def test_keda_settings_that_are_refused(config: Json, sentence: str) -> None:
         validate(inputs(given).service)
 
 
+def test_keda_settings_of_one_component_are_checked_too() -> None:
+    given = annotated(
+        service(engine={"kedaConfig": {"scalingThreshold": "many"}}), annotations={"ome.io/autoscalerClass": "keda"}
+    )
+    with pytest.raises(Invalid, match="spec.engine.kedaConfig.scalingThreshold"):
+        validate(inputs(given).service)
+
+
 def test_keda_settings_do_not_matter_to_another_autoscaler() -> None:
     validate(inputs(service(kedaConfig={"scalingOperator": "Equal"})).service)

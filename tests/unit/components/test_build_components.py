@@ -236,3 +236,16 @@ def outcome(read: Inputs) -> Any:
         return build_components(read)
     except Terminal as refusal:
         return str(refusal)
+
+
+def test_keda_settings_of_a_component_are_above_the_services() -> None:
+    given = service(
+        kedaConfig={"scalingThreshold": "5", "promServerAddress": "http://a"},
+        engine={"kedaConfig": {"scalingThreshold": "7"}},
+    )
+    config = build_components(inputs(given)).configs["engine"]
+    assert config.extension.keda == {"scalingThreshold": "7", "promServerAddress": "http://a"}
+
+
+def test_without_keda_settings_there_are_none() -> None:
+    assert build_components(inputs(service())).configs["engine"].extension.keda is None
