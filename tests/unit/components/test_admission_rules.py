@@ -182,7 +182,7 @@ def test_keda_settings_of_one_component_are_checked_too() -> None:
     given = annotated(
         service(engine={"kedaConfig": {"scalingThreshold": "many"}}), annotations={"ome.io/autoscalerClass": "keda"}
     )
-    with pytest.raises(Invalid, match="spec.engine.kedaConfig.scalingThreshold"):
+    with pytest.raises(Invalid, match=r"spec\.engine\.kedaConfig\.scalingThreshold"):
         validate(inputs(given).service)
 
 
