@@ -18,7 +18,7 @@ from omeflow.api import steps
 from omeflow.api.errors import OmeflowError
 from omeflow.api.steps import Message, Plan, RoleNumbers, Selection, Stage, StageState, Step
 
-DEADLINE = 20.0
+DEADLINE = 60.0
 """Seconds until a test gives up waiting for a step."""
 ALL = (
     steps.SELECT_STRATEGY,
