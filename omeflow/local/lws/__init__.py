@@ -6,7 +6,8 @@ groups, revisions, and status with the selector for autoscalers. `tests/e2e/back
 is pure (objects and time in, writes out); `driver` connects it to an API server.
 
 Where the real controller makes StatefulSets, whose controller makes the pods, it makes the pods itself, by the same
-rules: a leader belongs to the LeaderWorkerSet, a worker to its leader. It leaves out subgroups, exclusive topology,
+rules: a leader belongs to the LeaderWorkerSet, a worker to its leader. Of the leaders' StatefulSet there are the
+labels, which say the newest revision; of the workers' there is nothing. It leaves out subgroups, exclusive topology,
 volume claims, gangs, TPUs, DisaggregatedSets, and the webhooks' validation beyond the schema.
 """
 

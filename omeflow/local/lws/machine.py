@@ -1,4 +1,4 @@
-"""One step for a LeaderWorkerSet: its groups, their pods, its Service and its status.
+"""One step for a LeaderWorkerSet: its groups, their pods, its Service, its leaders' StatefulSet and its status.
 
 The leaders are treated as a StatefulSet of parallel pods would: what is missing is made, what is above the count goes,
 and old ones are replaced one at a time from the highest ordinal down to the partition, each only when those above it
@@ -41,7 +41,7 @@ def reconcile(lws: Object, observed: Observed, *, now: float) -> Step:
     old = any(key_of(group.leader) != revisions.update for group in groups.values())
     allowed = allowance(policy, by_ordinal, rolling=old or len(by_ordinal) > policy.replicas)
 
-    writes: list[Write] = [*revisions.writes]
+    writes: list[Write] = [*revisions.writes, Apply(_leaders_set(lws, revisions.update))]
     writes += _leaders(lws, groups, revisions, allowed)
     for group in groups.values():
         writes += _members(lws, group, revisions, policy, observed)
@@ -108,6 +108,28 @@ def _members(lws: Object, group: Group, revisions: Revisions, policy: Policy, ob
 
 def _belongs(pod: Object, leader: Object) -> bool:
     return any(owner["uid"] == uid_of(leader) for owner in pod["metadata"].get("ownerReferences") or [])
+
+
+def _leaders_set(lws: Object, revision: str) -> Object:
+    """What the real controller says by its leaders' StatefulSet: the newest revision. Nothing runs from it here."""
+    labels = {f"{wire.PREFIX}simulated": name_of(lws)}
+    container = {"name": "none", "image": "none"}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "StatefulSet",
+        "metadata": {
+            "name": name_of(lws),
+            "namespace": namespace_of(lws),
+            "labels": labels_of(lws) | {wire.NAME: name_of(lws), wire.REVISION: revision},
+            "ownerReferences": [owned_by(lws)],
+        },
+        "spec": {
+            "replicas": 0,
+            "serviceName": name_of(lws),
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}},
+        },
+    }
 
 
 def _service(lws: Object, name: str, selected: dict[str, str], owner: Object) -> Object:

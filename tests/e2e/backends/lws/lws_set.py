@@ -93,6 +93,13 @@ class Set:
         found = await self.cluster.list(kinds.POD, namespace=self.namespace, label_selector=selector)
         return {pod["metadata"]["name"]: pod for pod in found}
 
+    async def newest_revision(self) -> str:
+        """As the leaders' StatefulSet says it, which has the labels of the set, too."""
+        leaders = await self.cluster.get(kinds.STATEFUL_SET, self.name, namespace=self.namespace)
+        labels = leaders["metadata"]["labels"]
+        assert labels["component"] == "engine"
+        return str(labels[REVISION])
+
     async def rolled_out(self, groups: int) -> Object:
         """Wait until everything is at the newest template, by the test that omeflow uses, and no other pod is left."""
         found = await eventually(self.object, lambda obj: is_rolled_out(obj, groups), what="the set rolled out")

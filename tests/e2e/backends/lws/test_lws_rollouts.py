@@ -53,6 +53,22 @@ async def test_the_status_never_says_that_a_rollout_is_over_before_it_is(engine:
     assert any(holds(held, "UpdateInProgress") for held in said)
 
 
+async def test_the_leaders_stateful_set_says_the_newest_revision_once_an_edit_is_observed(engine: Set) -> None:
+    await engine.created(groups=2)
+    before = await engine.newest_revision()
+    assert {revision_of(pod) for pod in (await engine.pods()).values()} == {before}
+
+    edited = await engine.apply(NEW)
+    generation = edited["metadata"]["generation"]
+    await eventually(engine.object, lambda held: held["status"]["observedGeneration"] == generation, what="observed")
+    newest = await engine.newest_revision()
+
+    assert newest != before
+    await engine.rolled_out(2)
+    assert await engine.newest_revision() == newest
+    assert {revision_of(pod) for pod in (await engine.pods()).values()} == {newest}
+
+
 async def test_an_edit_of_labels_and_annotations_restarts_nothing(engine: Set) -> None:
     await engine.created(groups=2)
     before = uids(await engine.pods())

@@ -88,6 +88,17 @@ def test_a_rollout_replaces_every_group_and_keeps_one_revision() -> None:
     assert len(cluster.revisions()) == 1
 
 
+def test_the_newest_revision_is_told_before_the_status_says_observed() -> None:
+    cluster = settled(replicas=1)
+    cluster.apply("model:2")
+    cluster.step()
+    leaders = cluster.find("StatefulSet", NAME)
+    assert leaders is not None
+    assert labels_of(leaders)[wire.REVISION] != labels_of(cluster.pods()[f"{NAME}-0"])[wire.REVISION]
+    cluster.settle()
+    assert labels_of(leaders)[wire.REVISION] == labels_of(cluster.pods()[f"{NAME}-0"])[wire.REVISION]
+
+
 def test_an_edit_of_count_or_strategy_is_no_rollout() -> None:
     cluster = settled(replicas=2)
     before = {uid_of(pod) for pod in cluster.pods().values()}
