@@ -1,18 +1,20 @@
 """One randomised run of the main job: a prefill/decode/router service comes up and is edited, in any weather.
 
-What is done is drawn before it begins; when the next thing is done depends on what the cluster has shown by then, so
-that edits meet rollouts at every point.
+What is done is drawn before it begins, and when: right before or after one of the next writes of the worker, after as
+many more events, or when all has converged. So edits meet rollouts at every point.
 """
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
 from chaos_stand import ChaosPlatform
+from chaos_weather import Weather
 from platform_under_test import example
 from temporalio.client import WorkflowExecutionStatus
 
@@ -33,6 +35,8 @@ ROLES = (ENGINE, DECODER, ROUTER)
 CONTAINER = {ENGINE: "ome-container", DECODER: "ome-container", ROUTER: "router"}
 EDITS = (3, 5)
 """Fewest and most."""
+WRITES = 20
+"""About as many as the worker makes to create a service; an edit takes half of them."""
 PATIENCE = 240.0
 """Seconds until everything has to have converged: a lost signal costs half a minute, a dead worker ten seconds."""
 LOOK = 1.0
@@ -66,8 +70,11 @@ class Scenario:
     def journal(self) -> Journal:
         return self.platform.journals[SERVICE]
 
-    async def run(self) -> None:
+    async def run(self, weather: Weather) -> None:
         """Create and edit the service; returns when all has converged.
+
+        Args:
+            weather: makes a write of the worker stand still while something is done.
 
         Raises:
             NotConverged: it has not; says what is missing.
@@ -78,8 +85,8 @@ class Scenario:
         script = self.random.choices(actions, k=self.random.randint(*EDITS))
         await self.create()
         for action in script:
-            await self._pause()
-            self.log.append(await action())
+            async with self._moment(weather):
+                self.log.append(await action())
         await self.converged()
 
     async def create(self) -> None:
@@ -165,11 +172,22 @@ class Scenario:
 
     # ── what may be done ────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _pause(self) -> None:
-        """Let some more happen, from nothing at all to everything."""
-        if self.random.random() < 0.3:
-            await self.converged()
+    @asynccontextmanager
+    async def _moment(self, weather: Weather) -> AsyncIterator[None]:
+        """The moment at which the next thing is done: anywhere between nothing at all and everything."""
+        draw = self.random.random()
+        if draw < 0.5:
+            held = weather.hold(self.random.randint(1, WRITES), acted=self.random.random() < 0.5)
+            await _first_of(held.reached.wait(), self.converged())
+            try:
+                yield
+            finally:
+                held.let_go.set()
             return
+        await (self.converged() if draw < 0.7 else self._some_more_events())
+        yield
+
+    async def _some_more_events(self) -> None:
         wanted = len(self.journal.entries) + self.random.randint(0, 12)
 
         def enough() -> bool:
@@ -263,6 +281,17 @@ class Scenario:
         self._runners.append(runners)
         await self.platform.edit(SERVICE, {"spec": patch})
         return what
+
+
+async def _first_of(*waits: Coroutine[Any, Any, Any]) -> None:
+    """Wait until one of them is over; what it raises is raised, the others are cancelled."""
+    tasks = [asyncio.create_task(wait) for wait in waits]
+    done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in pending:
+        task.cancel()
+    await asyncio.gather(*pending, return_exceptions=True)
+    for task in done:
+        task.result()
 
 
 def _is_alive(pod: Manifest, role: str) -> bool:

@@ -1,9 +1,12 @@
 """Which request meets which fault: random, and yet the same for the same seed.
 
 The n-th request of a verb for a path draws from a generator of its own, so that the order in which concurrent requests
-arrive decides nothing.
+arrive decides nothing. A write can be made to stand still, so that an edit comes right before or after it on every
+machine.
 """
 
+import asyncio
+import contextlib
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -12,13 +15,41 @@ from random import Random
 
 from aiohttp import web
 from chaos_stand import WATCHER, WORKER, Stand
-from faults import EXPIRED, Fault, acted, events, refuse, reset, silence, slowly
+from faults import EXPIRED, Fault, FaultProxy, acted, events, refuse, reset, silence, slowly
 
 NAMESPACE = re.compile(r"/namespaces/([^/]+)/")
 PATIENT = 1.5
 """Seconds of a slow answer; the client waits for ten."""
 LIVES = 1
 """How often one service's weather kills each process."""
+WRITES = ("create", "patch", "delete")
+STILL = 5.0
+"""Seconds for which a write stands still at most; the client waits for ten."""
+
+
+@dataclass
+class Held:
+    """A write of the worker that stands still before or after the server acts, once it is reached, until let go.
+
+    Attributes:
+        left: writes until then, this one included.
+        acted: whether the server acts before.
+    """
+
+    left: int
+    acted: bool
+    reached: asyncio.Event = field(default_factory=asyncio.Event)
+    let_go: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def fault(self, proxy: FaultProxy) -> Fault:
+        async def fault(incoming: web.Request) -> web.StreamResponse:
+            answer = await proxy.forward(incoming) if self.acted else None
+            self.reached.set()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.let_go.wait(), STILL)
+            return answer or await proxy.forward(incoming)
+
+        return fault
 
 
 @dataclass
@@ -38,12 +69,21 @@ class Weather:
     log: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self._held: Held | None = None
         self._asked: Counter[str] = Counter()
         self._killed: Counter[str] = Counter()
+
+    def hold(self, write: int, *, acted: bool) -> Held:
+        """Let the worker's `write`-th write from now on stand still."""
+        self._held = Held(write, acted)
+        return self._held
 
     def choose(self, who: str, verb: str, incoming: web.Request) -> Fault | None:
         request = f"{who} {verb} {NAMESPACE.sub('/', incoming.path)}"
         self._asked[request] += 1
+        if who == WORKER and verb in WRITES and (held := self._its_turn()):
+            self.log.append(f"edited {'after' if held.acted else 'before'}: {request} no. {self._asked[request]}")
+            return held.fault(self.stand.proxies[who])
         draw = Random(f"{self.seed}: {request} {self._asked[request]}")
         if not self.left or draw.random() > self.chance:
             return None
@@ -56,6 +96,16 @@ class Weather:
         self.left -= 1
         self.log.append(f"{name}: {request} no. {self._asked[request]}")
         return faults[name][1]
+
+    def _its_turn(self) -> Held | None:
+        held = self._held
+        if held is None or held.let_go.is_set():
+            return None
+        held.left -= 1
+        if held.left:
+            return None
+        self._held = None
+        return held
 
     def _faults(self, who: str, verb: str) -> dict[str, tuple[int, Fault]]:
         """By name: weight and fault."""

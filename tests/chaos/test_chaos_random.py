@@ -71,7 +71,7 @@ async def _run(stand: Stand, climate: Climate, seed: int) -> str:
             scenario = Scenario(platform, Random(f"{seed}: edits"))
             climate.over(namespace, weather)
             try:
-                await scenario.run()
+                await scenario.run(weather)
                 await check(scenario, await scenario.converged())
             except Exception:
                 return await _told(seed, scenario, weather, traceback.format_exc(limit=-3))
