@@ -65,7 +65,8 @@ async def measure(fleet: Path, services: int, directory: Path) -> dict[str, Any]
 
 
 async def _with_omeflow(fleet: Path, services: int, directory: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    command = [sys.executable, "-m", "omeflow.cli.main", "up", "--local", "--directory", directory / "up"]
+    command: list[str | Path] = [sys.executable, "-m", "omeflow.cli.main", "up", "--local"]
+    command += ["--directory", directory / "up"]
     up = ManagedProcess("omeflow-up", command=command, directory=directory)
     await up.start()
     try:
@@ -78,8 +79,8 @@ async def _with_omeflow(fleet: Path, services: int, directory: Path) -> tuple[di
         await until(ready, what="omeflow up")
         before, requests = _cpu(directory), await _requests(kubeconfig)
         out = directory / "fleet.json"
-        arguments = ["--kubeconfig", kubeconfig, "--mode", "rbg", "--services", str(services), "--json", out]
-        arguments += ["--settle", "10", "--idle", "20", "--changes", "20"]
+        arguments: list[str | Path] = ["--kubeconfig", kubeconfig, "--mode", "rbg", "--services", str(services)]
+        arguments += ["--json", out, "--settle", "10", "--idle", "20", "--changes", "20"]
         started = time.monotonic()
         await asyncio.to_thread(subprocess.run, [sys.executable, fleet, *arguments], check=True)
         figures = {

@@ -6,16 +6,16 @@ no pods: their number is the same with or without omeflow.
 
 import asyncio
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from omeflow.api.kinds import CLUSTER_BASE_MODEL, CLUSTER_SERVING_RUNTIME
+from activities.reading import read_inputs
 from omeflow.api.names import RECORD_MANAGER
 from omeflow.api.rollouts import InferenceRollout, Phase, Spec, Status, pack
-from omeflow.components.inputs import fingerprint, resolve_inputs
-from omeflow.components.references import Reference, references
+from omeflow.components.inputs import Inputs, fingerprint
 from omeflow.kube.client import Cluster
 from strategies.contract import Live, Owner
 from strategies.history import History
@@ -36,31 +36,35 @@ async def fill(cluster: Cluster, namespace: str, services: range) -> int:
         how many objects there are beside the services.
     """
     example = yaml.safe_load((EXAMPLES / "engine-only.yaml").read_text())
-    found = {
-        reference: await cluster.find(reference.kind, reference.name, reference.namespace)
-        for reference in references({**example, "metadata": {"name": "any", "namespace": namespace}})
-        if reference.kind in (CLUSTER_BASE_MODEL, CLUSTER_SERVING_RUNTIME)
-    }
-    present = {reference: manifest for reference, manifest in found.items() if manifest is not None}
     waiting = [f"service-{number:04}" for number in services]
 
     async def work() -> int:
         made = 0
         while waiting:
-            made += await _make(cluster, example, namespace, waiting.pop(), present)
+            made += await _make(cluster, await _create(cluster, example, namespace, waiting.pop()), inputs)
         return made
 
-    return sum(await asyncio.gather(*(work() for _ in range(CLIENTS))))
+    if not waiting:
+        return 0
+    first = await _create(cluster, example, namespace, waiting.pop())
+    inputs = await read_inputs(cluster, STRATEGIES, first)
+    return await _make(cluster, first, inputs) + sum(await asyncio.gather(*(work() for _ in range(CLIENTS))))
 
 
-async def _make(
-    cluster: Cluster, example: Manifest, namespace: str, name: str, found: dict[Reference, Manifest]
-) -> int:
-    """One service whose first attempt has converged, as far as the watcher compares it."""
+async def _create(cluster: Cluster, example: Manifest, namespace: str, name: str) -> Manifest:
     metadata = {**example["metadata"], "name": name, "namespace": namespace}
-    service = await cluster.create({**example, "metadata": metadata}, manager="user")
-    uid, generation = service["metadata"]["uid"], service["metadata"]["generation"]
-    inputs = resolve_inputs(service, found)
+    return await cluster.create({**example, "metadata": metadata}, manager="user")
+
+
+async def _make(cluster: Cluster, service: Manifest, like: Inputs) -> int:
+    """What belongs to a service whose first attempt has converged, as far as the watcher compares it.
+
+    Args:
+        like: the inputs of a service that differs in its name only.
+    """
+    metadata = service["metadata"]
+    name, namespace, uid, generation = (metadata[key] for key in ("name", "namespace", "uid", "generation"))
+    inputs = replace(like, service=replace(like.service, name=name, uid=uid))
     chosen, desired = render(inputs, STRATEGIES)
     history = History([])
     plan = plan_attempt(
