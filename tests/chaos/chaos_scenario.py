@@ -37,8 +37,9 @@ EDITS = (3, 5)
 """Fewest and most."""
 WRITES = 20
 """About as many as the worker makes to create a service; an edit takes half of them."""
-PATIENCE = 240.0
-"""Seconds until everything has to have converged: a lost signal costs half a minute, a dead worker ten seconds."""
+PATIENCE = 600.0
+"""Seconds until everything has to have converged: a lost signal costs half a minute, a dead worker ten seconds, and a
+machine that others use as well several times that."""
 LOOK = 1.0
 MANAGER = default_manager()
 
@@ -237,16 +238,19 @@ class Scenario:
     async def _write_count(self, role: str, count: int) -> None:
         """As an autoscaler does, once there is something to scale."""
         adapter = f"{SERVICE}-{role}"
-        await self.platform.eventually(
-            lambda: self.platform.cluster.find(kinds.SCALING_ADAPTER, adapter, self.platform.namespace),
-            lambda found: bool(found and found.get("status")),
-            what=f"scaling adapter {adapter}",
-        )
+        await asyncio.wait_for(self._observed(adapter), PATIENCE)
         self.pods[role] += max(0, count - self.counts[role][-1])
         self.counts[role].append(count)
         await self.platform.cluster.scale(
             kinds.SCALING_ADAPTER, adapter, self.platform.namespace, count, manager="scaler"
         )
+
+    async def _observed(self, adapter: str) -> None:
+        while True:
+            found = await self.platform.cluster.find(kinds.SCALING_ADAPTER, adapter, self.platform.namespace)
+            if found and found.get("status"):
+                return
+            await asyncio.sleep(LOOK)
 
     async def _kill_pod(self) -> str:
         role = self.random.choice(self._editable)
