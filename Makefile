@@ -14,6 +14,7 @@ LOCK := $(VENV)/lock/bin/uv pip compile --quiet --universal --python-version 3.1
 	--no-emit-index-url pyproject.toml
 
 RUNS ?= 500
+TOGETHER ?= 6
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -64,9 +65,10 @@ system: setup binaries ## Test against real servers: integration, end to end, ch
 	@echo "== tests against a real API server, a real Temporal server, and containers"
 	$(BIN)/pytest tests $(FIRST:%=--ignore=%) -ra --durations=10 $(ARGS)
 
-chaos: setup binaries ## Run the main job 500 times with faults at random points (RUNS=... ARGS=...)
-	@echo "== $(RUNS) runs with faults, about 15 s each; then servers that are gone for two minutes"
-	OMEFLOW_CHAOS_RUNS=$(RUNS) OMEFLOW_CHAOS_OUTAGE=120 $(BIN)/pytest tests/chaos -s $(ARGS)
+chaos: setup binaries ## Run the main job 500 times with faults at random points (RUNS=... TOGETHER=... ARGS=...)
+	@echo "== servers that are gone for two minutes; then $(RUNS) runs with faults, $(TOGETHER) at a time, about 9 s each"
+	OMEFLOW_CHAOS_RUNS=$(RUNS) OMEFLOW_CHAOS_TOGETHER=$(TOGETHER) OMEFLOW_CHAOS_OUTAGE=120 \
+	    $(BIN)/pytest tests/chaos -s $(ARGS)
 
 lock: ## Resolve the dependencies anew
 	$(PYTHON) -m venv $(VENV)/lock
