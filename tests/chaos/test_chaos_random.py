@@ -1,7 +1,9 @@
 """The main job, randomised, in bad weather: it ends as wanted, and nothing happened on the way that must not.
 
 - OMEFLOW_CHAOS_RUNS: how many runs (6); OMEFLOW_CHAOS_TOGETHER: how many at a time (3).
-- OMEFLOW_CHAOS_SEED: seed of the first run. A failure names its seed: give it here, and it is run alone.
+- OMEFLOW_CHAOS_SEED: seed of the first run. A failure names its seed: give it here, and it is run alone. The seed says
+  which request meets which fault, what is edited, and next to which of the worker's writes; how long the machine takes
+  for each step, and what its watches miss meanwhile, it does not.
 """
 
 import asyncio
