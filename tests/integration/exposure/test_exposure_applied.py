@@ -1,15 +1,10 @@
-"""What leads to a service, as a real API server takes it: with the real schemas, and from one way to another.
+"""What leads to a service, as a real API server takes it: with the real schemas, and from one way to another."""
 
-The schemas of Istio and of the Gateway API are not omeflow's to ship. `OMEFLOW_TEST_CRDS` names a directory that has
-them; without it they are looked for beside the repository.
-"""
-
-import os
-from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
+from clusters.schemas import needs_schemas, schema_files
 
 from omeflow.api import kinds
 from omeflow.components.types import ComponentConfig, Components, DeploymentMode, Extension
@@ -20,9 +15,7 @@ from strategies.exposure import Exposed, exposure
 from strategies.single_component.services import backend
 
 Json = dict[str, Any]
-REPOSITORY = Path(__file__).resolve().parents[3]
-SCHEMAS = Path(os.environ.get("OMEFLOW_TEST_CRDS") or REPOSITORY.parent / "shared" / "crds")
-FILES = [SCHEMAS / f"{kind.plural}.{kind.group}.json" for kind in (kinds.VIRTUAL_SERVICE, kinds.HTTP_ROUTE)]
+ROUTES = (kinds.VIRTUAL_SERVICE, kinds.HTTP_ROUTE)
 RAW, SERVERLESS = DeploymentMode.RAW, DeploymentMode.SERVERLESS
 INGRESS: Json = {
     "ingressGateway": "knative/front",
@@ -37,9 +30,6 @@ INGRESS: Json = {
 }
 
 pytestmark = pytest.mark.real_cluster
-needs_schemas = pytest.mark.skipif(
-    not all(file.exists() for file in FILES), reason=f"no schemas in {SCHEMAS}: set OMEFLOW_TEST_CRDS"
-)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -92,7 +82,7 @@ def ways(owner: Owner, mode: DeploymentMode, roles: tuple[str, ...] = ("engine",
     return exposure(Exposed.of(owner, components, {role: backend(owner, one) for role, one in configs.items()}))
 
 
-@needs_schemas
+@needs_schemas(*ROUTES)
 @pytest.mark.parametrize(
     ("mode", "ingress"),
     [(RAW, None), (RAW, {}), (RAW, {"enableGatewayAPI": True}), (SERVERLESS, {})],
@@ -101,7 +91,7 @@ def ways(owner: Owner, mode: DeploymentMode, roles: tuple[str, ...] = ("engine",
 async def test_the_server_takes_every_way_and_a_second_apply_writes_nothing(
     cluster: Cluster, owner: Owner, mode: DeploymentMode, ingress: Json | None
 ) -> None:
-    await crds.establish(cluster, crds.from_files(FILES))
+    await crds.establish(cluster, crds.from_files(schema_files(*ROUTES)))
     manifests = ways(owner, mode, ("engine", "decoder", "router"), ingress=ingress)
     first = [await cluster.apply(manifest) for manifest in manifests]
     second = [await cluster.apply(manifest) for manifest in manifests]
