@@ -6,20 +6,22 @@ A no-op apply writes nothing on the server, so these steps are idempotent and ma
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from temporalio import activity
 
 from activities.ownership import ensure_ours
+from activities.prune import delete_ours
 from activities.reading import read_ours
 from activities.records import Records
 from omeflow.api.errors import FieldOwned
-from omeflow.api.kinds import HORIZONTAL_POD_AUTOSCALER, ROLE_BINDING, kind_of, title
-from omeflow.api.steps import APPLY_AUTOSCALERS, APPLY_EXPOSURE, APPLY_RBAC, Applied, StepRequest
+from omeflow.api.kinds import HORIZONTAL_POD_AUTOSCALER, ROLE_BINDING, SCALED_OBJECT, kind_of, title
+from omeflow.api.steps import APPLY_AUTOSCALERS, APPLY_EXPOSURE, APPLY_RBAC, Applied, ExposureRequest, StepRequest
 from omeflow.kube.client import Cluster
-from strategies.contract import Desired, Manifest, Owner, reference_to
+from strategies.contract import Desired, Manifest, Owner, Reference, reference_to
 from strategies.counts import unscaled_count
 from strategies.history import address
-from strategies.recorded import objects_of
+from strategies.recorded import objects_of, plan_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +39,31 @@ class ApplyShared:
 
     @activity.defn(name=APPLY_AUTOSCALERS.name)
     async def autoscalers(self, request: StepRequest) -> Applied:
-        desired = objects_of(await self.records.get(request.attempt))
+        record = await self.records.get(request.attempt)
+        desired = objects_of(record)
+        await self._release(request, desired, plan_of(record).prune)
         applied = await self._apply(request, desired.autoscalers)
         if all(role.scaled for role in desired.roles.values()):
             return applied
         return await self._count(desired, applied, namespace=request.attempt.namespace)
 
     @activity.defn(name=APPLY_EXPOSURE.name)
-    async def exposure(self, request: StepRequest) -> Applied:
-        desired = objects_of(await self.records.get(request.attempt))
-        return await self._apply(request, desired.exposure)
+    async def exposure(self, request: ExposureRequest) -> Applied:
+        record = await self.records.get(request.attempt)
+        switched = plan_of(record).switched
+        wanted = objects_of(record).exposure
+        return await self._apply(request, [one for one in wanted if (reference_to(one) in switched) is request.switch])
+
+    async def _release(self, request: StepRequest, desired: Desired, unwanted: Sequence[Reference]) -> None:
+        """Delete scalers that this attempt does not want on objects that it does: two would fight over a count."""
+        attempt = request.attempt
+        owner = Owner(attempt.namespace, attempt.service, attempt.uid)
+        counted = [role.counted for role in desired.roles.values()]
+        for scaler in [one for one in unwanted if kind_of(one) in (HORIZONTAL_POD_AUTOSCALER, SCALED_OBJECT)]:
+            live = await self.cluster.find(kind_of(scaler), scaler["name"], owner.namespace)
+            if live and {**live["spec"]["scaleTargetRef"]} in counted:
+                newest = partial(self.records.ensure_newest, attempt)
+                await delete_ours(self.cluster, scaler, owner, unless_wanted=newest)
 
     async def _count(self, desired: Desired, applied: Applied, *, namespace: str) -> Applied:
         """Bring roles that nobody scales to their minReplicas."""

@@ -82,5 +82,6 @@ def _answer(record: InferenceRollout, planned: Planned, desired: Desired) -> Pla
         autoscalers=planned.autoscalers,
         exposure=planned.exposure,
         prune=bool(plan.prune or plan.removed_roles),
+        switch=bool(plan.switched),
         skipped=planned.skipped,
     )

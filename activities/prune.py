@@ -12,7 +12,7 @@ from activities.ownership import ensure_ours
 from activities.reading import read_ours, read_service
 from activities.records import Records
 from activities.remembering import read_history
-from omeflow.api.errors import ForeignObject
+from omeflow.api.errors import ForeignObject, NotServed
 from omeflow.api.kinds import kind_of
 from omeflow.api.steps import PRUNE, Applied, StepRequest
 from omeflow.kube.client import Cluster
@@ -66,7 +66,7 @@ async def delete_ours(
         if live is None:
             return ""
         ensure_ours(live, owner)
-    except ForeignObject:
+    except (ForeignObject, NotServed):
         return ""
     await unless_wanted()
     await cluster.delete(kind, reference["name"], owner.namespace, uid=live["metadata"]["uid"])

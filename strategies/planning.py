@@ -8,13 +8,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from omeflow.api.errors import Terminal
+from omeflow.api.kinds import HORIZONTAL_POD_AUTOSCALER, SCALED_OBJECT
 from omeflow.api.rollouts import RolloutPlan
 from omeflow.api.steps import Plan, Stage
 from omeflow.components.inputs import Inputs
 from omeflow.rollout.differences import describe
 from omeflow.rollout.planner import DEFAULT_DEADLINE_SECONDS as DEADLINE
 from omeflow.rollout.planner import RoleChange, plan_stages
-from strategies.contract import Desired, DesiredRole, Live, Manifest, Reference, RoleVersion, Strategy
+from strategies.contract import Desired, DesiredRole, Live, Manifest, Reference, RoleVersion, Strategy, reference_to
 from strategies.history import Former, History
 from strategies.pending import in_a_sentence
 
@@ -66,7 +67,7 @@ def plan_attempt(
         lost = version is None and role in marks
         changes.append(RoleChange(role, serves=version is not None, changed=changed, settled=settled, lost=lost))
         if changed and before is not None:
-            told.append(f"{role}: {describe(before.body, wanted.body)}")
+            told.append(f"{role}: {_difference(before, wanted)}")
         elif version is not None and version.desired.digest != wanted.digest:
             pending[role] = in_a_sentence(role)
     changed_roles = [change.role for change in changes if change.changed]
@@ -78,6 +79,7 @@ def plan_attempt(
         serving={role: version.attempt for role, version in serving.items()},
         pending=pending,
         prune=_unwanted(desired, history),
+        switched=_switched(desired, history),
         summary=_summary(changes, told, removed, pending),
     )
     return _with_steps(plan, desired, history, forced=forced or attempt == 1)
@@ -94,6 +96,7 @@ def repair_plan(plan: RolloutPlan, desired: Desired) -> Plan:
         rbac=bool(desired.rbac),
         autoscalers=bool(desired.autoscalers),
         exposure=bool(desired.exposure),
+        switch=bool(plan.switched),
     )
 
 
@@ -135,6 +138,38 @@ def _unwanted(desired: Desired, history: History) -> list[Reference]:
     return unwanted
 
 
+def _switched(desired: Desired, history: History) -> list[Reference]:
+    """Exposure that leads elsewhere while a role moves to workloads of another kind: these are to serve first.
+
+    What is new leads nobody away, and may be what the new workloads wait for.
+    """
+    former = [attempt.desired for attempt in history.since_converged()]
+    if not any(_moves(before, wanted) for made in former for before, wanted in _pairs(made, desired)):
+        return []
+    known = [reference for made in former for reference in made.objects]
+    return [
+        reference_to(manifest)
+        for manifest in desired.exposure
+        if reference_to(manifest) in known and not all(manifest in made.exposure for made in former)
+    ]
+
+
+def _pairs(before: Desired, after: Desired) -> list[tuple[DesiredRole, DesiredRole]]:
+    return [(before.roles[role], wanted) for role, wanted in after.roles.items() if role in before.roles]
+
+
+def _moves(before: DesiredRole, after: DesiredRole) -> bool:
+    """Whether the role's workloads are of another kind than before."""
+    return {one["kind"] for one in before.workloads} != {one["kind"] for one in after.workloads}
+
+
+def _difference(before: DesiredRole, after: DesiredRole) -> str:
+    if _moves(before, after):
+        old, new = (", ".join(f"{one['kind']} {one['name']}" for one in role.workloads) for role in (before, after))
+        return f"moves from {old} to {new}"
+    return describe(before.body, after.body)
+
+
 def _with_steps(plan: RolloutPlan, desired: Desired, history: History, *, forced: bool) -> Planned:
     parts: Mapping[str, Callable[[Desired], list[Manifest]]] = {
         "rbac": lambda objects: objects.rbac,
@@ -148,7 +183,7 @@ def _with_steps(plan: RolloutPlan, desired: Desired, history: History, *, forced
         wanted = part(desired)
         same = applied and all(part(attempt.desired) == wanted for attempt in former)
         needed[name] = bool(wanted) and (forced or not same)
-        needed[name] |= name == "autoscalers" and _counts_differ(desired, former)
+        needed[name] |= name == "autoscalers" and (_counts_differ(desired, former) or _replaces_a_scaler(plan))
         if not needed[name]:
             skipped[f"apply-{name}"] = "nothing has changed" if wanted else "the service has no such objects"
     if not plan.prune and not plan.removed_roles:
@@ -161,6 +196,10 @@ def _counts_differ(desired: Desired, former: list[Former]) -> bool:
     unscaled = {role: wanted.min_replicas for role, wanted in desired.roles.items() if not wanted.scaled}
     known = ((attempt.desired.roles.get(role), count) for attempt in former for role, count in unscaled.items())
     return any(before is not None and before.min_replicas != count for before, count in known)
+
+
+def _replaces_a_scaler(plan: RolloutPlan) -> bool:
+    return any(one["kind"] in (HORIZONTAL_POD_AUTOSCALER.name, SCALED_OBJECT.name) for one in plan.prune)
 
 
 def _summary(changes: list[RoleChange], told: list[str], removed: list[str], pending: Mapping[str, str]) -> str:

@@ -197,6 +197,8 @@ class InferenceServiceRollout:
                 await self._prepare(rollout)
             if self._interrupted:
                 return ""
+            if rollout.plan.switch:
+                await self._expose(rollout, "lead traffic to the new workloads", switch=True)
             if rollout.plan.prune:
                 await self._do(steps.PRUNE, rollout, "remove what is wanted no more")
         except WasReset:
@@ -245,8 +247,11 @@ class InferenceServiceRollout:
         if rollout.plan.autoscalers:
             await self._do(steps.APPLY_AUTOSCALERS, rollout, "one HorizontalPodAutoscaler per role")
         if rollout.plan.exposure:
-            await self._do(steps.APPLY_EXPOSURE, rollout, "Services")
+            await self._expose(rollout, "Services")
         rollout.prepared = True
+
+    async def _expose(self, rollout: Rollout, summary: str, *, switch: bool = False) -> None:
+        await self._step(steps.APPLY_EXPOSURE, steps.ExposureRequest(attempt=rollout.attempt, switch=switch), summary)
 
     async def _await(self, rollout: Rollout, stage: Stage, index: int) -> bool:
         """Wait until the stage is done. Signals wake it, a timer is the fallback; False: interrupted."""

@@ -52,6 +52,8 @@ class RolloutPlan(_Part):
     """Roles that only the renderer would change, with the reason (design rule 11)."""
     prune: list[dict[str, str]] = Field(default_factory=list)
     """Objects of former attempts that are wanted no more: apiVersion, kind, name."""
+    switched: list[dict[str, str]] = Field(default_factory=list)
+    """Objects that would lead traffic to workloads which do not serve yet: applied after all waits."""
     summary: str = ""
 
 

@@ -151,11 +151,18 @@ class Plan(Message):
     autoscalers: bool = False
     exposure: bool = False
     prune: bool = False
+    switch: bool = False
+    """Some of the exposure leads to workloads of another mode, and is applied after all waits."""
     skipped: dict[str, str] = Field(default_factory=dict)
 
 
 class StepRequest(Message):
     attempt: Attempt = Field(default_factory=Attempt)
+
+
+class ExposureRequest(StepRequest):
+    switch: bool = False
+    """Apply what leads to workloads of another mode, and nothing else; without, everything but that."""
 
 
 class StageRequest(Message):
@@ -247,7 +254,7 @@ BUILD_CONFIGS = Step("build-configs", BuildRequest, Plan)
 APPLY_RBAC = Step("apply-rbac", StepRequest, Applied)
 APPLY_WORKLOAD = Step("apply-workload", StageRequest, Applied)
 APPLY_AUTOSCALERS = Step("apply-autoscalers", StepRequest, Applied)
-APPLY_EXPOSURE = Step("apply-exposure", StepRequest, Applied)
+APPLY_EXPOSURE = Step("apply-exposure", ExposureRequest, Applied)
 AWAIT_ROLLOUT = Step("await-rollout", AwaitRequest, StageState)
 REPLACE_STUCK = Step("replace-stuck", StageRequest, Applied)
 PRUNE = Step("prune", StepRequest, Applied)

@@ -121,6 +121,9 @@ def _rolled_out(facts: Facts, last: InferenceRollout) -> Json:
 
 def _ready(facts: Facts, last: InferenceRollout) -> Json:
     """Every role available. Nothing there yet: the failure, if there is one, says more than the absence."""
+    if last.spec.plan and not last.spec.modes and not facts.roles:
+        message = "InferenceService is in VirtualDeployment mode"  # no objects: nothing can be missing (ome.md 9.5)
+        return {"type": "Ready", "status": "True", "reason": "VirtualDeployment", "message": message}
     waiting = [state for state in facts.roles.values() if not state.desired or state.ready < state.desired]
     if facts.roles:
         waiting += [RoleState(role, desired=1) for role in facts.expected if role not in facts.roles]

@@ -1,12 +1,13 @@
-"""How a LeaderWorkerSet stands, from its StatefulSets and Pods (other-workloads.md 2.1).
+"""How a LeaderWorkerSet stands, from its Pods and its status (other-workloads.md 2.1).
 
-The leaders' StatefulSet has the LeaderWorkerSet's name and carries the hash of the newest template; groups are its
-pods with the workers that follow each of them. A group is new only if all of its pods are.
+Pods carry the revision of their template, and nothing that is found by the service says which one is the newest: the
+status does, by how many groups are at it. So a rollout is done once all groups are of one revision, and the status,
+of the present generation, counts all of them as updated. A group is ready only if all of its pods are.
 """
 
 from collections.abc import Sequence
 
-from omeflow.api.kinds import POD, STATEFUL_SET, title
+from omeflow.api.kinds import POD, title
 from omeflow.rollout.roles import RoleState
 from strategies.contract import Live, Manifest
 from strategies.pods import is_over, is_ready, is_terminating, labels, trouble
@@ -21,50 +22,49 @@ REVISION = f"{_PREFIX}template-revision-hash"
 def leader_worker_set_state(role: str, objects: Sequence[Manifest], live: Live) -> RoleState:
     """Counts are groups. Args: objects: the LeaderWorkerSet, alone."""
     [workload] = objects
-    name, desired = workload["metadata"]["name"], workload["spec"].get("replicas", 1)
+    desired = workload["spec"].get("replicas", 1)
     size = workload["spec"]["leaderWorkerTemplate"].get("size", 1)
-    leaders = next((one for one in live.of(STATEFUL_SET) if one["metadata"]["name"] == name), None)
-    revision = labels(leaders).get(REVISION, "") if leaders and is_observed(workload) else ""
-    pods = [pod for pod in live.of(POD) if labels(pod).get(NAME) == name and not is_over(pod)]
+    pods = [pod for pod in live.of(POD) if labels(pod).get(NAME) == workload["metadata"]["name"] and not is_over(pod)]
     groups: dict[str, list[Manifest]] = {}
     for pod in pods:
         groups.setdefault(labels(pod).get(GROUP, ""), []).append(pod)
-    ready = {group for group, members in groups.items() if _serves(members, size)}
-    current = {
-        group for group, members in groups.items() if all(labels(pod).get(REVISION) == revision for pod in members)
-    }
-    updated = len(ready & current) if revision else 0
+    ready = sum(_serves(members, size) for members in groups.values())
+    revisions = {labels(pod).get(REVISION, "") for pod in pods}
+    counted = _counted(workload, "updatedReplicas") if is_observed(workload) else 0
+    one = len(revisions) == 1
+    settled = is_observed(workload) and counted >= min(len(groups), desired) and len(revisions) < 2
+    updated = ready if settled else min(counted, ready, max(desired - 1, 0))
     return RoleState(
         role,
         desired=desired,
         updated=updated,
-        ready=len(ready),
-        old=len(groups) - len(current),
-        revision=revision,
-        settled=bool(revision) and len(current) == len(groups),
-        waits_for=_waits_for(workload, leaders, desired, updated, len(groups), pods),
+        ready=ready,
+        old=max(0, len(groups) - counted),
+        revision=next(iter(revisions)) if settled and one else "",
+        settled=settled,
+        waits_for=_waits_for(workload, desired, updated, len(groups), pods),
         obj=title(workload),
     )
 
 
-def _waits_for(
-    workload: Manifest, leaders: Manifest | None, desired: int, updated: int, groups: int, pods: Sequence[Manifest]
-) -> str:
+def _waits_for(workload: Manifest, desired: int, updated: int, groups: int, pods: Sequence[Manifest]) -> str:
     """The first thing that is missing; empty when the role is done."""
-    subject, status = title(workload), workload.get("status") or {}
+    subject = title(workload)
     if not is_observed(workload):
         return f"{subject} has not been observed by its controller yet"
-    if leaders is None:
-        return f"{subject} has no StatefulSet of leaders yet"
     if updated < desired:
         said = f"{updated} of {desired} groups at the new revision and available"
         return "; ".join(filter(None, [said, trouble(pods)]))
     if groups > desired:
         return f"{groups - desired} old or surplus groups of {subject} not gone yet"
-    counted = min(status.get("updatedReplicas", 0), status.get("readyReplicas", 0))
-    if counted < desired or status.get("replicas", 0) != desired:
+    counted = min(_counted(workload, "updatedReplicas"), _counted(workload, "readyReplicas"))
+    if counted < desired or _counted(workload, "replicas") != desired:
         return f"{subject} counts {counted} of {desired} groups updated and ready"
     return ""
+
+
+def _counted(workload: Manifest, what: str) -> int:
+    return int((workload.get("status") or {}).get(what, 0))
 
 
 def _serves(members: Sequence[Manifest], size: int) -> bool:

@@ -14,7 +14,6 @@ from omeflow.api.kinds import (
     POD,
     RAY_CLUSTER,
     REPLICA_SET,
-    STATEFUL_SET,
     Kind,
 )
 from omeflow.api.names import CLUSTER_DOMAIN, ENGINE, ROUTER
@@ -48,7 +47,7 @@ class SingleComponentStrategy:
     name = "SingleComponent"
     observed_kinds: Mapping[Kind, Sequence[Observed]] = {
         DEPLOYMENT: (Observed(DEPLOYMENT), Observed(REPLICA_SET), Observed(POD)),
-        LEADER_WORKER_SET: (Observed(LEADER_WORKER_SET), Observed(STATEFUL_SET), Observed(POD)),
+        LEADER_WORKER_SET: (Observed(LEADER_WORKER_SET), Observed(POD)),
         KNATIVE_SERVICE: (Observed(KNATIVE_SERVICE),),
         RAY_CLUSTER: (Observed(RAY_CLUSTER), Observed(DEPLOYMENT)),
     }

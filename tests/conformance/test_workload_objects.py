@@ -19,6 +19,7 @@ from omeflow.components.types import ComponentConfig, Components, DeploymentMode
 from strategies.autoscaling import autoscaler
 from strategies.contract import Manifest, Owner
 from strategies.disruption import disruption_budget
+from strategies.single_component.deployment import deployment, deployment_labels
 from strategies.single_component.knative_service import knative_service
 from strategies.single_component.leader_worker_set import leader_worker_set
 from strategies.single_component.prober import probers
@@ -28,7 +29,7 @@ from strategies.single_component.serving_pods import app_label
 Json = dict[str, Any]
 
 SENT_AS_RECORDED = ("leaderworkerset.x-k8s.io/v1", "ray.io/v1", "serving.knative.dev/v1", "keda.sh/v1alpha1")
-COMPLETED_BY_THE_SERVER = ("HorizontalPodAutoscaler", "PodDisruptionBudget")
+COMPLETED_BY_THE_SERVER = ("Deployment", "HorizontalPodAutoscaler", "PodDisruptionBudget")
 LEFT_BEHIND = {("ray/cluster-count-edit", 1): ["apps/v1 Deployment dsv25-ray-engine-1-mnp"]}
 """Objects that upstream forgets: a prober whose Ray cluster is gone (ome.md 9.3)."""
 WRITTEN_FOR_NOTHING = {"resources", "scaleStrategy", "loadBalancer", "spec", "status", "strategy"}
@@ -37,11 +38,7 @@ STEPS = list(recorded_cases.steps()) if recorded_cases.DIRECTORY.is_dir() else [
 
 
 def is_compared(obj: Json) -> bool:
-    return (
-        obj["apiVersion"] in SENT_AS_RECORDED
-        or obj["kind"] in COMPLETED_BY_THE_SERVER
-        or obj["metadata"]["name"].endswith("-mnp")
-    )
+    return obj["apiVersion"] in SENT_AS_RECORDED or obj["kind"] in COMPLETED_BY_THE_SERVER
 
 
 JUDGED = [
@@ -81,7 +78,8 @@ def rendered(components: Components, *, without: list[str]) -> Iterator[Manifest
 
 
 def _deployment_kinds(owner: Owner, config: ComponentConfig, components: Components) -> Iterator[Manifest]:
-    labels = config.labels | app_label(config) | config.pod_labels
+    labels = deployment_labels(config)
+    yield deployment(owner, config)
     yield disruption_budget(owner, config, labels=labels, selector=app_label(config))
     if scaler := autoscaler(owner, config, target=DEPLOYMENT, target_name=config.name, labels=labels):
         yield scaler

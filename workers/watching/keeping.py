@@ -5,7 +5,7 @@ Two states of an object of which the same is kept are equal, so what is left out
 
 from typing import Any
 
-from omeflow.api.kinds import INFERENCE_SERVICE, REPLICA_SET, STATEFUL_SET
+from omeflow.api.kinds import INFERENCE_SERVICE, REPLICA_SET
 from omeflow.api.names import FIELD_MANAGER
 from omeflow.api.rollouts import unpack
 from omeflow.components.inputs import Inputs
@@ -84,10 +84,3 @@ def replica_set(manifest: Manifest) -> Manifest:
     kept = ("name", "namespace", "uid", "labels", "annotations", "ownerReferences")
     metadata = {key: manifest["metadata"][key] for key in kept if key in manifest["metadata"]}
     return {"kind": REPLICA_SET.name, "metadata": metadata}
-
-
-def stateful_set(manifest: Manifest) -> Manifest:
-    """Its labels, of which one is the revision of its pods."""
-    kept = ("name", "namespace", "uid", "labels")
-    metadata = {key: manifest["metadata"][key] for key in kept if key in manifest["metadata"]}
-    return {"kind": STATEFUL_SET.name, "metadata": metadata}

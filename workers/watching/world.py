@@ -20,7 +20,6 @@ from omeflow.api.kinds import (
     SERVICE,
     SERVICE_ACCOUNT,
     SIDECAR,
-    STATEFUL_SET,
     VIRTUAL_SERVICE,
     Kind,
 )
@@ -57,7 +56,7 @@ SHARED = {
 }
 """Kinds beside the workloads, watched for what somebody else does to them, and the label that all of ours have. An
 Ingress has none, as upstream's has none."""
-_KEPT = {POD: keeping.pod, REPLICA_SET: keeping.replica_set, STATEFUL_SET: keeping.stateful_set}
+_KEPT = {POD: keeping.pod, REPLICA_SET: keeping.replica_set}
 
 
 class World:

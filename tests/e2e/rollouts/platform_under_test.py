@@ -26,6 +26,8 @@ CHILDREN = (
     kinds.ROLE_INSTANCE_SET,
     kinds.ROLE_INSTANCE,
     kinds.DEPLOYMENT,
+    kinds.LEADER_WORKER_SET,
+    kinds.STATEFUL_SET,
     kinds.REPLICA_SET,
     kinds.POD,
     kinds.SERVICE,
@@ -109,9 +111,12 @@ class Platform:
         """Wait for an attempt's end; it must end as `phase`."""
         journal, record = self.journals[name], f"{name}-{attempt}"
         ends = ("Succeeded", "Failed", "Superseded")
-        await journal.until(
-            lambda: journal.last("phase", record) in ends, what=f"the end of {record}", seconds=PATIENCE
-        )
+        try:
+            await journal.until(
+                lambda: journal.last("phase", record) in ends, what=f"the end of {record}", seconds=PATIENCE
+            )
+        except TimeoutError as error:
+            raise AssertionError(f"{error}; it says: {await self.shown(name, 'RolledOut')}") from None
         found = next(one for one in await self.attempts(name) if one.spec.number == attempt)
         assert found.status.phase == phase, f"{record} is {found.status.phase}: {found.status.message}"
         return found

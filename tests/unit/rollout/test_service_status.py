@@ -299,3 +299,15 @@ def test_ready_is_true_only_if_every_role_has_all_its_pods(present: Facts) -> No
 def test_whatever_is_not_true_says_why(present: Facts) -> None:
     for entry in service_status(present, before={}, now=NOW)["conditions"]:
         assert entry["status"] == "True" or entry["reason"]
+
+
+def test_a_virtual_deployment_is_ready_without_any_object() -> None:
+    virtual = record()
+    virtual.spec.plan, virtual.spec.modes = "planned", {}
+    assert condition(status_of(last=virtual), "Ready") == {
+        "status": "True",
+        "reason": "VirtualDeployment",
+        "message": "InferenceService is in VirtualDeployment mode",
+    }
+    virtual.spec.modes = {"engine": "RawDeployment"}
+    assert verdict(status_of(last=virtual), "Ready") == "Unknown"

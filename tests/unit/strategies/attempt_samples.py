@@ -5,7 +5,7 @@ each image. `present_code` of a Cluster stands for the version of omeflow, which
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rbg_samples import OWNER, desired
@@ -15,7 +15,17 @@ from omeflow.api.kinds import POD, Kind
 from omeflow.components.inputs import Inputs, ServiceValues
 from omeflow.components.types import DeploymentMode
 from omeflow.rollout.roles import RoleState
-from strategies.contract import Apply, Capabilities, Desired, Live, Observed, Owner, PlanRequest, RoleVersion
+from strategies.contract import (
+    Apply,
+    Capabilities,
+    Desired,
+    DesiredRole,
+    Live,
+    Observed,
+    Owner,
+    PlanRequest,
+    RoleVersion,
+)
 from strategies.history import Former, History
 from strategies.planning import Planned, mixture, plan_attempt
 
@@ -42,13 +52,24 @@ def render(values: Inputs, *, renderer: str = "") -> Desired:
         raise Invalid("no longer supported")
     made: Json = {"renderer": renderer} if renderer else {}
     return Desired(
-        roles={role: desired(role, image, **made) for role, image in spec["images"].items()},
+        roles={role: _role(role, image, spec.get("kinds", {}), made) for role, image in spec["images"].items()},
         rbac=[shared("ServiceAccount", "chat-router")] if "router" in spec["images"] else [],
         autoscalers=[shared("Autoscaler", f"chat-{role}", bounds=spec.get("bounds")) for role in spec["images"]]
         if spec.get("scaled", True)
         else [],
-        exposure=[shared("Service", f"chat-{role}") for role in spec["images"]],
+        exposure=[
+            shared("Service", f"chat-{role}", selects=spec.get("kinds", {}).get(role)) for role in spec["images"]
+        ],
     )
+
+
+def _role(role: str, image: str, kinds: Mapping[str, str], made: Json) -> DesiredRole:
+    """A role whose workload is of the kind that `kinds` says."""
+    kind = kinds.get(role)
+    if kind is None:
+        return desired(role, image, **made)
+    workload = {"apiVersion": "v1", "kind": kind, "name": f"chat-{role}"}
+    return replace(desired(role, image, kind=kind, **made), workloads=[workload])
 
 
 @dataclass

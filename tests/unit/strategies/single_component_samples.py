@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from omeflow.api.kinds import DEPLOYMENT, LEADER_WORKER_SET, POD, REPLICA_SET, STATEFUL_SET, Kind
+from omeflow.api.kinds import DEPLOYMENT, LEADER_WORKER_SET, POD, REPLICA_SET, Kind
 from omeflow.api.names import role_attempt
 from omeflow.api.rollouts import owner_reference
 from strategies.contract import Live
@@ -87,11 +87,6 @@ def leader_worker_set(count: int = 1, *, size: int = 2, status: Json | None = No
     return made
 
 
-def leaders(revision: str = "new") -> Json:
-    labels = {f"{LWS}/template-revision-hash": revision}
-    return {"kind": STATEFUL_SET.name, "metadata": {"name": "lws-chat-engine", "labels": labels}}
-
-
 def group(number: int, *, size: int = 2, revision: str = "new", **more: Any) -> list[Json]:
     """The pods of one group."""
     return [
@@ -101,7 +96,7 @@ def group(number: int, *, size: int = 2, revision: str = "new", **more: Any) -> 
 
 
 def live(*objects: Json, pods: Sequence[Json] = ()) -> Live:
-    kinds = {kind.name: kind for kind in (DEPLOYMENT, REPLICA_SET, LEADER_WORKER_SET, STATEFUL_SET)}
+    kinds = {kind.name: kind for kind in (DEPLOYMENT, REPLICA_SET, LEADER_WORKER_SET)}
     found: dict[Kind, list[Json]] = {POD: list(pods)}
     for obj in objects:
         found.setdefault(kinds[obj["kind"]], []).append(obj)

@@ -120,6 +120,51 @@ class TestUpdates:
         assert planned.skipped["apply-rbac"] == "the service has no such objects"
 
 
+class TestMovesToAnotherKindOfWorkload:
+    DEPLOYMENTS = dict.fromkeys(BOTH, "Deployment")
+    MOVED = DEPLOYMENTS | {"engine": "LeaderWorkerSet"}
+
+    def cluster(self) -> Cluster:
+        cluster = Cluster()
+        cluster.roll_out(inputs(BOTH, kinds=self.DEPLOYMENTS))
+        return cluster
+
+    def test_the_former_workload_is_pruned_and_traffic_waits_for_the_new_one(self) -> None:
+        planned = self.cluster().plan(inputs(BOTH, kinds=self.MOVED))
+        assert stages(planned) == [["engine"]]
+        assert planned.plan.summary == "engine: moves from Deployment chat-engine to LeaderWorkerSet chat-engine"
+        assert planned.plan.prune == [{"apiVersion": "v1", "kind": "Deployment", "name": "chat-engine"}]
+        assert planned.plan.switched == [{"apiVersion": "v1", "kind": "Service", "name": "chat-engine"}]
+
+    def test_what_is_new_leads_nobody_away(self) -> None:
+        wanted = inputs(BOTH | {"decoder": "img:1"}, kinds=self.MOVED)
+        assert [one["name"] for one in self.cluster().plan(wanted).plan.switched] == ["chat-engine"]
+
+    def test_an_edit_before_the_move_has_converged_still_keeps_traffic_where_it_is(self) -> None:
+        cluster = self.cluster()
+        cluster.roll_out(inputs(BOTH, kinds=self.MOVED), stuck=True)
+        planned = cluster.plan(inputs(BOTH | {"engine": "img:2"}, kinds=self.MOVED))
+        assert [one["name"] for one in planned.plan.switched] == ["chat-engine"]
+        assert [one["kind"] for one in planned.plan.prune] == ["Deployment"]
+
+    def test_a_move_that_is_taken_back_removes_what_it_had_begun(self) -> None:
+        cluster = self.cluster()
+        cluster.roll_out(inputs(BOTH, kinds=self.MOVED), stuck=True)
+        planned = cluster.plan(inputs(BOTH, kinds=self.DEPLOYMENTS))
+        assert [one["kind"] for one in planned.plan.prune] == ["LeaderWorkerSet"]
+
+    def test_once_it_has_converged_nothing_is_left_to_switch(self) -> None:
+        cluster = self.cluster()
+        cluster.roll_out(inputs(BOTH, kinds=self.MOVED))
+        planned = cluster.plan(inputs(BOTH | {"engine": "img:2"}, kinds=self.MOVED))
+        assert (planned.plan.switched, planned.plan.prune) == ([], [])
+
+    def test_a_repair_switches_too(self) -> None:
+        plan = RolloutPlan(switched=[{"kind": "Service"}])
+        assert repair_plan(plan, render(inputs(BOTH))).switch
+        assert not repair_plan(RolloutPlan(), render(inputs(BOTH))).switch
+
+
 class TestSteps:
     def test_objects_are_applied_again_unless_every_attempt_since_convergence_wanted_them(self) -> None:
         cluster = running()

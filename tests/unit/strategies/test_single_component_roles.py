@@ -5,7 +5,6 @@ from single_component_samples import (
     deployment,
     group,
     leader_worker_set,
-    leaders,
     live,
     pod,
     pods,
@@ -44,7 +43,7 @@ class TestWhichObjects:
 
 class TestLeaderWorkerSets:
     def test_one_that_is_done(self) -> None:
-        found = engine(live(leader_worker_set(2), leaders(), pods=[*group(0), *group(1)]))
+        found = engine(live(leader_worker_set(2), pods=[*group(0), *group(1)]))
         assert found.done_at(2)
         assert (found.desired, found.updated, found.ready, found.old) == (2, 2, 2, 0)
         assert found.settled
@@ -53,15 +52,22 @@ class TestLeaderWorkerSets:
     @pytest.mark.parametrize(
         ("found", "sentence"),
         [
-            (live(leader_worker_set(status={"observedGeneration": 1}), leaders()), "not been observed"),
-            (live(leader_worker_set()), "has no StatefulSet of leaders yet"),
-            (live(leader_worker_set(), leaders(), pods=group(0, size=1)), "0 of 1 groups at the new revision"),
-            (live(leader_worker_set(), leaders(), pods=group(0, ready=False)), "0 of 1 groups at the new revision"),
-            (live(leader_worker_set(), leaders(), pods=group(0, leaving=True)), "0 of 1 groups at the new revision"),
-            (live(leader_worker_set(), leaders(), pods=group(0, revision="old")), "0 of 1 groups at the new revision"),
-            (live(leader_worker_set(), leaders(), pods=[*group(0), *group(1)]), "1 old or surplus groups of"),
+            (live(leader_worker_set(status={"observedGeneration": 1})), "not been observed"),
+            (live(leader_worker_set()), "0 of 1 groups at the new revision"),
+            (live(leader_worker_set(), pods=group(0, size=1)), "0 of 1 groups at the new revision"),
+            (live(leader_worker_set(), pods=group(0, ready=False)), "0 of 1 groups at the new revision"),
+            (live(leader_worker_set(), pods=group(0, leaving=True)), "0 of 1 groups at the new revision"),
             (
-                live(leader_worker_set(status={"replicas": 1, "updatedReplicas": 0}), leaders(), pods=group(0)),
+                live(leader_worker_set(2, status={"updatedReplicas": 1}), pods=[*group(0), *group(1, revision="old")]),
+                "1 of 2 groups at the new revision",
+            ),
+            (
+                live(leader_worker_set(status={"updatedReplicas": 0}), pods=group(0, revision="old")),
+                "0 of 1 groups at the new revision",
+            ),
+            (live(leader_worker_set(), pods=[*group(0), *group(1)]), "1 old or surplus groups of"),
+            (
+                live(leader_worker_set(status={"replicas": 1, "updatedReplicas": 1}), pods=group(0)),
                 "counts 0 of 1 groups updated and ready",
             ),
         ],
@@ -71,9 +77,18 @@ class TestLeaderWorkerSets:
 
     def test_a_group_is_new_only_with_all_of_its_pods(self) -> None:
         mixed = [*group(0, size=1), *group(0, revision="old")[1:]]
-        found = engine(live(leader_worker_set(), leaders(), pods=mixed))
-        assert (found.updated, found.ready, found.old) == (0, 1, 1)
+        found = engine(live(leader_worker_set(), pods=mixed))
+        assert (found.updated, found.ready) == (0, 1)
         assert not found.settled
+
+    def test_the_status_says_which_groups_are_old(self) -> None:
+        pods = [*group(0, revision="old"), *group(1)]
+        found = engine(live(leader_worker_set(2, status={"updatedReplicas": 1}), pods=pods))
+        assert (found.updated, found.ready, found.old, found.revision) == (1, 2, 1, "")
+        assert not found.settled
+
+    def test_none_is_asked_for(self) -> None:
+        assert engine(live(leader_worker_set(0))).done_at(2)
 
 
 class TestKnativeServices:
@@ -129,7 +144,7 @@ class TestTwoModes:
     former = (deployment(attempt=1), replica_set(1))
 
     def test_the_newest_mark_says_where_it_goes_and_the_former_still_serves(self) -> None:
-        found = live(*self.former, leader_worker_set(attempt=2), leaders(), pods=pods(2, hash="old"))
+        found = live(*self.former, leader_worker_set(attempt=2), pods=pods(2, hash="old"))
         state = engine(found)
         assert STRATEGY.served_attempts("chat", found) == {"engine": 2}
         assert (state.attempt, state.updated, state.ready, state.old) == (2, 0, 2, 2)
@@ -138,12 +153,10 @@ class TestTwoModes:
 
     def test_it_is_done_while_the_former_is_still_there(self) -> None:
         every = [*pods(2, hash="old"), *group(0)]
-        assert engine(live(*self.former, leader_worker_set(attempt=2), leaders(), pods=every)).done_at(2)
+        assert engine(live(*self.former, leader_worker_set(attempt=2), pods=every)).done_at(2)
 
     def test_back_again(self) -> None:
-        back = live(
-            deployment(attempt=3), replica_set(1), leader_worker_set(attempt=2), leaders(), pods=pods(2, hash="old")
-        )
+        back = live(deployment(attempt=3), replica_set(1), leader_worker_set(attempt=2), pods=pods(2, hash="old"))
         assert engine(back).done_at(3)
 
 
