@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 
 from omeflow.api.errors import Conflict, Forbidden, NotFound, OmeflowError
 from omeflow.api.kinds import Kind, kind_of
-from omeflow.kube.cache import ListWatch
+from omeflow.kube.cache import ListWatch, Timing
 from omeflow.kube.client import Cluster
 from omeflow.kube.request import Object
 from omeflow.kube.store import Change
@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 RETRY = 0.2
 """Seconds until a step whose writes were refused is taken again; doubled from one refusal to the next."""
 LONGEST_RETRY = 10.0
+TIMING = Timing(unserved=1.0)
+"""A kind may be defined anew at any time: on a cluster to play with, asking often costs nothing."""
 EVENT_INTERVAL = 5.0
 """Seconds in which an event is not repeated."""
 
@@ -45,7 +47,7 @@ async def simulated(
     driver = _Driver(cluster, machine, manager=manager, watched=watched)
     async with asyncio.TaskGroup() as tasks:
         watches = [
-            ListWatch(cluster, kind, label_selector=selector, on_change=driver.tell)
+            ListWatch(cluster, kind, label_selector=selector, on_change=driver.tell, timing=TIMING)
             for kind, selector in watched.items()
         ]
         running = [tasks.create_task(watch.run(), name=f"{manager}: watch {watch.kind}s") for watch in watches]

@@ -2,11 +2,13 @@
 
 import hashlib
 
+import pytest
 from lws_set import GROUP_INDEX, NAME, PREFIX, REVISION, WORKER_INDEX, Set
 from pods_seen import eventually, is_ready, uids
 
 from omeflow.api import kinds
 from omeflow.kube.request import Object
+from omeflow.local import crds
 from strategies.single_component.serving_pods import WORKER_INDEX as SELECTED
 
 
@@ -113,3 +115,18 @@ async def test_a_set_that_is_deleted_and_made_again_comes_up(engine: Set) -> Non
     await engine.created(groups=1)
 
     assert not set(uids(await engine.pods()).values()) & set(before.values())
+
+
+async def test_a_definition_that_goes_and_comes_back_is_noticed(engine: Set, lws_backend: str) -> None:
+    if lws_backend == "real":
+        pytest.skip("the real manager is not expected to outlive its kind")
+    kind = kinds.CUSTOM_RESOURCE_DEFINITION
+    name = f"{kinds.LEADER_WORKER_SET.plural}.{kinds.LEADER_WORKER_SET.group}"
+    await engine.created(groups=1)
+
+    await engine.cluster.delete(kind, name)
+    await eventually(lambda: engine.cluster.find(kind, name), lambda held: held is None, what="the definition gone")
+    await eventually(engine.pods, lambda pods: not pods, what="its pods gone")
+    await crds.establish(engine.cluster, crds.shipped([crds.LWS]))
+
+    await engine.created(groups=1)
