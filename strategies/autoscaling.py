@@ -78,6 +78,7 @@ def autoscaler(
             "minReplicas": minimum,
             "maxReplicas": maximum,
             "metrics": [{"type": "Resource", "resource": {"name": metric, "target": utilization}}],
+            "behavior": {},  # the server writes its defaults into it, and nothing where it is absent
         },
     )
 

@@ -43,6 +43,7 @@ def test_an_autoscaler_targets_the_adapter() -> None:
                     "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 80}},
                 }
             ],
+            "behavior": {},
         },
     }
 
