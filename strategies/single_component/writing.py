@@ -7,7 +7,7 @@ it first does so the seed manager must hold it (design rule 3).
 
 from collections.abc import Iterable, Mapping
 
-from omeflow.api.kinds import kind_of, title
+from omeflow.api.kinds import KNATIVE_SERVICE, kind_of, title
 from omeflow.api.names import FIELD_MANAGER, role_attempt, seed_manager
 from omeflow.api.ownership import lost_fields, owners
 from strategies.contract import Apply, Live, Manifest, RoleVersion, reference_to
@@ -27,7 +27,7 @@ def applies(roles: Mapping[str, RoleVersion], live: Live) -> list[Apply]:
 
 def attempt_of(obj: Manifest, role: str) -> int:
     """The attempt whose version of the role a live object has; 0 if it has none of ours."""
-    mark = (obj["metadata"].get("annotations") or {}).get(role_attempt(role), "")
+    mark = (obj["metadata"].get(_place_of_mark(obj)) or {}).get(role_attempt(role), "")
     return int(mark) if mark.isdigit() else 0
 
 
@@ -54,9 +54,15 @@ def _object(version: RoleVersion, manifest: Manifest, live: Manifest | None) -> 
 
 
 def _marked(manifest: Manifest, version: RoleVersion) -> Manifest:
-    metadata = manifest["metadata"]
+    metadata, place = manifest["metadata"], _place_of_mark(manifest)
     mark = {role_attempt(version.desired.role): str(version.attempt)}
-    return {**manifest, "metadata": {**metadata, "annotations": {**metadata.get("annotations", {}), **mark}}}
+    return {**manifest, "metadata": {**metadata, place: {**metadata.get(place, {}), **mark}}}
+
+
+def _place_of_mark(obj: Manifest) -> str:
+    """An annotation, but a label of Knative Services: upstream's have labels always and annotations seldom, and no
+    field is to be there that upstream's object lacks."""
+    return "labels" if kind_of(obj) == KNATIVE_SERVICE else "annotations"
 
 
 def _seed(obj: Manifest, role: str, count: int, why: str) -> Apply:

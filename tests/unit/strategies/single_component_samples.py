@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from omeflow.api.kinds import DEPLOYMENT, LEADER_WORKER_SET, POD, REPLICA_SET, Kind
+from omeflow.api.kinds import DEPLOYMENT, KNATIVE_SERVICE, LEADER_WORKER_SET, POD, REPLICA_SET, Kind
 from omeflow.api.names import role_attempt
 from omeflow.api.rollouts import owner_reference
 from strategies.contract import Live
@@ -17,7 +17,8 @@ def workload(
     kind: Kind, name: str, *, role: str = "engine", attempt: int | None = 2, owner: str = "chat", **spec: Any
 ) -> Json:
     """A workload object of generation 3, observed, with the mark of an attempt."""
-    annotations = {} if attempt is None else {role_attempt(role): str(attempt)}
+    mark = {} if attempt is None else {role_attempt(role): str(attempt)}
+    labels, annotations = ({**mark}, {}) if kind == KNATIVE_SERVICE else ({}, {**mark})
     return {
         "apiVersion": kind.api_version,
         "kind": kind.name,
@@ -26,7 +27,7 @@ def workload(
             "namespace": "serving",
             "uid": f"uid-{name}",
             "generation": 3,
-            "labels": {"component": role},
+            "labels": {"component": role, **labels},
             "annotations": annotations,
             "ownerReferences": [owner_reference(owner, "u1")],
         },

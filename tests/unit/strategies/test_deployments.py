@@ -168,6 +168,13 @@ class TestWriting:
         [whole, _] = applies(version(), None)
         assert "omeflow.io" not in str(whole.manifest["spec"])
 
+    def test_a_knative_service_has_the_mark_as_a_label_and_no_annotations_of_ours(self) -> None:
+        idle = planned(config(mode=DeploymentMode.SERVERLESS, min_replicas=0)).roles["engine"]
+        [whole] = STRATEGY.workload(OWNER, {"engine": RoleVersion(2, idle)}, Live({}))
+        assert whole.manifest["metadata"]["labels"]["omeflow.io/engine-attempt"] == "2"
+        assert "annotations" not in whole.manifest["metadata"]
+        assert "omeflow.io" not in str(whole.manifest["spec"])
+
     @pytest.mark.parametrize("owners", [("omeflow-seed-engine",), ("kube-controller-manager",), ("kubectl", "keda")])
     def test_a_new_template_leaves_a_count_that_somebody_holds_alone(self, owners: tuple[str, ...]) -> None:
         [whole] = applies(version(2, image="img:2"), live(version(1), count_owners=owners))
