@@ -1,15 +1,24 @@
-"""close-attempt: outcome and timings into the record, an Event on the service, and old records away."""
+"""close-attempt: outcome and timings into the record, an Event on the service, and old records away.
 
+A service that was refused before anything of it was planned has a model config nevertheless.
+"""
+
+from contextlib import suppress
 from dataclasses import dataclass
 
 from temporalio import activity
 
 from activities.events import tell
+from activities.reading import read_ours
 from activities.records import KEPT, Records, now
+from omeflow.api.errors import ForeignObject
 from omeflow.api.rollouts import InferenceRollout, Phase, Status
 from omeflow.api.steps import CLOSE_ATTEMPT, Closed, CloseRequest
+from omeflow.components.refused import model_config_of_refused
 from omeflow.kube.client import Cluster
-from strategies.recorded import plan_of
+from strategies.contract import Owner, reference_to
+from strategies.exposure.model_config import model_config
+from strategies.recorded import inputs_of, plan_of
 
 LONGEST_MESSAGE = 8_000
 """Characters; the CRD allows 8,192."""
@@ -41,9 +50,24 @@ class CloseAttempt:
             reason, warning = _EVENTS[phase]
             message = f"attempt {record.spec.number}: {request.message}"
             await tell(self.cluster, record, reason=reason, message=message, warning=warning)
+        if phase is Phase.FAILED and not record.spec.plan:
+            await self._describe_model(record)
         if record.spec.number > KEPT:
             await self._forget(record)
         return Closed(summary=f"attempt {record.spec.number} {phase.lower()}: {request.message}")
+
+    async def _describe_model(self, record: InferenceRollout) -> None:
+        """Write the model config of a service of which nothing has ever been planned, unless somebody else has one."""
+        described = model_config_of_refused(inputs_of(record)) if record.spec.inputs else None
+        attempt = record.attempt
+        owner = Owner(attempt.namespace, attempt.service, attempt.uid)
+        every = await self.records.of(attempt.namespace, attempt.service)
+        if described is None or any(one.spec.plan for one in every if one.spec.service_uid == owner.uid):
+            return
+        manifest = model_config(owner, described)
+        with suppress(ForeignObject):
+            await read_ours(self.cluster, owner, [reference_to(manifest)])
+            await self.cluster.apply(manifest)
 
     async def _forget(self, record: InferenceRollout) -> None:
         known = await self.records.of(record.metadata["namespace"], record.spec.service)

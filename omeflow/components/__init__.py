@@ -5,6 +5,7 @@ The way in and out:
 references, resolution   which objects a service's outcome depends on, and which of them are chosen
 inputs                   the values that were read, and their fingerprint
 build                    inputs -> Components: the steps below in order
+refused                  what a service has although it is refused
 types                    what comes out
 
 The steps, each a section of ome.md:

@@ -77,7 +77,7 @@ def _build(inputs: Inputs) -> Components:
         annotations=service.annotations,
         predictor_used=predictor_used(service.spec),
         configuration=configuration,
-        model_config=models_json(model, weight),
+        model_config=models_json(model, weight.values if weight else None),
     )
 
 

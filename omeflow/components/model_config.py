@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from omeflow.components.fine_tuned import Weight
+from omeflow.components.inputs import ObjectValues
 from omeflow.components.models import Model
 from omeflow.components.types import Json
 
@@ -16,7 +16,7 @@ _ESCAPES = str.maketrans({character: f"\\u{ord(character):04x}" for character in
 """What Go's encoder writes as an escape besides what JSON demands."""
 
 
-def models_json(model: Model, weight: Weight | None) -> str:
+def models_json(model: Model, weight: ObjectValues | None) -> str:
     """A JSON array of one entry, byte for byte as Go writes it: keys in this order, absent ones left out, no spaces."""
     spec = model.spec
     form, framework = spec.get("modelFormat") or {}, spec.get("modelFramework") or {}
@@ -29,7 +29,7 @@ def models_json(model: Model, weight: Weight | None) -> str:
     }
     entry: Json = {"modelName": model.name, "modelSpec": _given(described)}
     if weight is not None:
-        tuned = weight.values.spec
+        tuned = weight.spec
         entry["fineTunedWeightSpec"] = _given(_storage(tuned) | {"modelType": tuned.get("modelType")})
     return json.dumps([entry], ensure_ascii=False, separators=(",", ":")).translate(_ESCAPES)
 

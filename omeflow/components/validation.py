@@ -6,6 +6,7 @@ Messages name the field and the remedy; the caller puts the service's name in fr
 
 import re
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -31,11 +32,16 @@ def validate(service: ServiceValues) -> None:
     Raises:
         Invalid: the first rule that it breaks, in the order of ome.md 15.2.
     """
-    for problem in _problems(service):
+    for problem in chain(_webhook_problems(service), _problems_of_ours(service)):
         raise Invalid(problem)
 
 
-def _problems(service: ServiceValues) -> Iterator[str]:
+def is_admitted(service: ServiceValues) -> bool:
+    """Whether OME's webhook and its CRD let the service in, as far as it can be judged from the service alone."""
+    return not any(_webhook_problems(service))
+
+
+def _webhook_problems(service: ServiceValues) -> Iterator[str]:
     yield from shape_problems(service.spec)
     yield from _name(service)
     yield from _autoscaler(service)
@@ -44,16 +50,23 @@ def _problems(service: ServiceValues) -> Iterator[str]:
     yield from _enumerations(service.spec)
 
 
+def _problems_of_ours(service: ServiceValues) -> Iterator[str]:
+    """What upstream finds out later, or never."""
+    if len(service.name) > _LONGEST_NAME:
+        yield (
+            f"metadata.name has {len(service.name)} characters, and pods carry it as a label, "
+            f"of at most {_LONGEST_NAME}: choose a shorter one"
+        )
+    has_engine = with_engine(service.spec).get(ENGINE) is not None
+    if not has_engine and service.annotations.get(DEPLOYMENT_MODE) != DeploymentMode.VIRTUAL:
+        yield "spec.engine is not set: set it, {} is enough to take everything from the runtime"
+
+
 def _name(service: ServiceValues) -> Iterator[str]:
     if not _NAME.fullmatch(service.name):
         yield (
             f'metadata.name "{service.name}" must match {_NAME.pattern}: '
             "use lower-case letters, digits and dashes, a letter first"
-        )
-    if len(service.name) > _LONGEST_NAME:
-        yield (
-            f"metadata.name has {len(service.name)} characters, and pods carry it as a label, "
-            f"of at most {_LONGEST_NAME}: choose a shorter one"
         )
 
 
@@ -122,12 +135,8 @@ def _utilization(service: ServiceValues) -> Iterator[str]:
 
 def _components(service: ServiceValues) -> Iterator[str]:
     spec = with_engine(service.spec)
-    if spec.get(ENGINE) is not None:
-        return
-    if spec.get(DECODER) is not None:
+    if spec.get(DECODER) is not None and spec.get(ENGINE) is None:
         yield "spec.decoder is set without spec.engine: set spec.engine, or remove spec.decoder"
-    if service.annotations.get(DEPLOYMENT_MODE) != DeploymentMode.VIRTUAL:
-        yield "spec.engine is not set: set it, {} is enough to take everything from the runtime"
 
 
 def _enumerations(spec: Json) -> Iterator[str]:

@@ -7,7 +7,6 @@ from component_samples import MODEL, RUNTIME, annotated, build, model, service
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omeflow.components.fine_tuned import Weight
 from omeflow.components.inputs import ObjectValues
 from omeflow.components.model_config import models_json
 from omeflow.components.models import Model
@@ -32,7 +31,7 @@ def test_everything_that_can_be_said_in_its_order() -> None:
         "parameters": {"z": "1", "a": "ü\u2028"},
     }
     tuned = {"modelType": "adapter", "storage": {"storageUri": "oci://w", "parameters": {}}}
-    weight = Weight(ObjectValues("FineTunedWeight", "w", None, {}, tuned), "lora", merged=False)
+    weight = ObjectValues("FineTunedWeight", "w", None, {}, tuned)
     given_model = Model(ObjectValues("BaseModel", "m", "prod", {}, model(storage=storage, modelType="llm")["spec"]))
     assert models_json(given_model, weight) == (
         '[{"modelName":"m","modelSpec":{"storageUri":"oci://a?b\\u0026c","path":"/m/\\u003cx\\u003e","schemaPath":"s",'
