@@ -48,7 +48,8 @@ class CloseAttempt:
         await self.records.write_status(record, lambda latest: _closed(latest, phase, request), reopen=True)
         if phase in _EVENTS:
             reason, warning = _EVENTS[phase]
-            message = f"attempt {record.spec.number}: {request.message}"
+            cause = f" ({record.spec.cause}: {record.spec.detail})" if record.spec.detail else ""
+            message = f"attempt {record.spec.number}{cause}: {request.message}"
             await tell(self.cluster, record, reason=reason, message=message, warning=warning)
         if phase is Phase.FAILED and not record.spec.plan:
             await self._describe_model(record)

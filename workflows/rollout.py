@@ -151,7 +151,7 @@ class InferenceServiceRollout:
         attempt = steps.Attempt(namespace=change.namespace, service=change.name, uid=change.uid, key=key)
         taken = Rollout(attempt=attempt, change=change)
         try:
-            chosen = await self._step(steps.SELECT_STRATEGY, request, f"generation {change.generation}: {change.cause}")
+            chosen = await self._step(steps.SELECT_STRATEGY, request, story.why(change))
             if chosen.up_to_date:
                 return self._nothing_to_do(chosen.why)
             taken.attempt, taken.strategy = chosen.attempt, chosen.strategy

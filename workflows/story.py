@@ -8,12 +8,13 @@ from datetime import UTC, datetime
 
 from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
 
-from omeflow.api.steps import Plan, RoleNumbers, Rollout, Stage
+from omeflow.api.steps import DEPENDENCY, Change, Plan, RoleNumbers, Rollout, Stage
 
 NAMESPACE = SearchAttributeKey.for_keyword("IsvcNamespace")
 SERVICE = SearchAttributeKey.for_keyword("IsvcName")
 STRATEGY = SearchAttributeKey.for_keyword("IsvcStrategy")
 PHASE = SearchAttributeKey.for_keyword("IsvcPhase")
+CAUSE = SearchAttributeKey.for_keyword("IsvcCause")
 GENERATION = SearchAttributeKey.for_int("IsvcGeneration")
 ATTEMPT = SearchAttributeKey.for_int("IsvcAttempt")
 ALL: tuple[SearchAttributeKey[str] | SearchAttributeKey[int], ...] = (
@@ -21,16 +22,24 @@ ALL: tuple[SearchAttributeKey[str] | SearchAttributeKey[int], ...] = (
     SERVICE,
     STRATEGY,
     PHASE,
+    CAUSE,
     GENERATION,
     ATTEMPT,
 )
+
+LONGEST_CAUSE = 200
+"""Characters; a keyword may have 255 bytes."""
 
 Updates = Sequence[SearchAttributeUpdate]  # type: ignore[type-arg]
 
 
 def standing(rollout: Rollout, name: str) -> Updates:
     """Which attempt the run is about, and its phase; what is not known yet stays as it is."""
-    updates: Updates = [PHASE.value_set(name), GENERATION.value_set(rollout.change.generation)]
+    updates: Updates = [
+        PHASE.value_set(name),
+        CAUSE.value_set(caused_by(rollout.change)),
+        GENERATION.value_set(rollout.change.generation),
+    ]
     if rollout.strategy:
         updates = [*updates, STRATEGY.value_set(rollout.strategy)]
     if rollout.attempt.number:
@@ -40,6 +49,17 @@ def standing(rollout: Rollout, name: str) -> Updates:
 
 def phase(name: str) -> Updates:
     return [PHASE.value_set(name)]
+
+
+def caused_by(change: Change) -> str:
+    """By what the runs of one change are found: the object that changed, unless it is the service, else the cause."""
+    changed, colon, _ = change.detail.partition(": ")
+    return changed[:LONGEST_CAUSE] if change.cause == DEPENDENCY and colon else change.cause
+
+
+def why(change: Change) -> str:
+    """What changed, in a line."""
+    return f"{change.cause}: {change.detail or f'generation {change.generation}'}"
 
 
 def await_line(stage: Stage) -> str:
@@ -54,10 +74,9 @@ def closed(name: str, message: str) -> str:
 def details(rollout: Rollout, roles: Mapping[str, RoleNumbers]) -> str:
     """The attempt as Markdown: what it waits for and until when, its stages, a table of roles, and what it changes."""
     change, plan = rollout.change, rollout.plan
-    why = change.detail or f"generation {change.generation}"
     lines = [
         f"### {change.namespace}/{change.name}: attempt {rollout.attempt.number}",
-        f"{change.cause}: {why} · strategy {rollout.strategy}",
+        f"{why(change)} · strategy {rollout.strategy}",
         "",
         *_waiting(rollout, roles),
         *(f"{index}. {stage.name} ({stage.reason}): {_mark(rollout, index - 1)}" for index, stage in _stages(plan)),

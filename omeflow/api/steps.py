@@ -16,9 +16,11 @@ TASK_QUEUE = "omeflow"
 CHANGED = "changed"
 ROLES_MOVED = "roles-moved"
 GONE = "gone"
+EDIT, DEPENDENCY, REPAIR = "edit", "dependency", "repair"
+"""Causes of attempts: the service's user, something that it refers to, somebody who changed its objects."""
 REPLAY = "replay"
 """Cause of an attempt that does a former one again; also the update that tries a blocked stage again."""
-FORCED = ("repair", REPLAY)
+FORCED = (REPAIR, REPLAY)
 """Causes of attempts that are made although their inputs are those of the last one."""
 SERVICE_GONE = "ServiceGone"
 """Type of the failure of a step whose InferenceService is gone, or is another one by now."""

@@ -28,6 +28,10 @@ class Admission(Generic[Who]):
         self._waiting: dict[Who, None] = {}  # in order
 
     @property
+    def limit(self) -> int:
+        return self._limit
+
+    @property
     def waiting(self) -> int:
         return len(self._waiting)
 

@@ -1,4 +1,4 @@
-"""What changed between two rendered roles, in words a person can check against the edit."""
+"""What changed between two rendered roles, or two inputs, in words a person can check against the edit."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,12 +9,20 @@ _LONGEST = 80
 
 def describe(before: dict[str, Any], after: dict[str, Any]) -> str:
     """The first differences, as `path: old -> new`, and how many more there are."""
-    found = list(_differences(before, after, ""))
+    found = [f"{_short(path)}: {change}" for path, change in _differences(before, after, "")]
     shown = "; ".join(found[:MOST])
     return shown + (f"; {len(found) - MOST} more" if len(found) > MOST else "")
 
 
-def _differences(before: Any, after: Any, path: str) -> Iterator[str]:
+def changed_fields(before: dict[str, Any], after: dict[str, Any]) -> str:
+    """The first fields that differ, by path, and how many more there are."""
+    found = list(dict.fromkeys(path for path, _ in _differences(before, after, "")))
+    shown = ", ".join(found[:MOST])
+    return shown + (f" and {len(found) - MOST} more" if len(found) > MOST else "")
+
+
+def _differences(before: Any, after: Any, path: str) -> Iterator[tuple[str, str]]:
+    """Path and change of every difference."""
     if before == after:
         return
     if isinstance(before, dict) and isinstance(after, dict):
@@ -23,11 +31,11 @@ def _differences(before: Any, after: Any, path: str) -> Iterator[str]:
     elif _named(before) and _named(after):
         old, new = ({item["name"]: item for item in items} for items in (before, after))
         if [*old] != [*new] and {*old} == {*new}:
-            yield f"{path}: order changed"
+            yield path, "order changed"
         for name in dict.fromkeys([*old, *new]):
             yield from _differences(old.get(name), new.get(name), f"{path}[{name}]")
     else:
-        yield f"{_short(path)}: {_value(before)} -> {_value(after)}"
+        yield path, f"{_value(before)} -> {_value(after)}"
 
 
 def _named(value: Any) -> bool:

@@ -30,6 +30,7 @@ class Facts:
         expected: roles that the service asks for; one that does not exist yet is not ready.
         pending: roles that another version of omeflow has rendered otherwise, with a sentence for each.
         records: of this service, oldest first.
+        held: why a change that is due does not begin yet, in a sentence; empty if none is held.
     """
 
     generation: int
@@ -39,6 +40,7 @@ class Facts:
     urls: ServiceUrls
     expected: Sequence[str] = ()
     pending: Mapping[str, str] = field(default_factory=dict)
+    held: str = ""
 
 
 def service_status(facts: Facts, *, before: Json, now: str) -> Json:
@@ -92,6 +94,9 @@ def _in_hand(last: InferenceRollout) -> Sequence[str]:
 
 def _rolled_out(facts: Facts, last: InferenceRollout) -> Json:
     status, number = last.status, last.spec.number
+    if status.phase.closed and last.spec.fingerprint != facts.fingerprint:
+        reason, message = ("Held", facts.held) if facts.held else ("Planning", "the last change is being taken up")
+        return {"type": ROLLED_OUT, "status": "Unknown", "reason": reason, "message": message}
     if status.phase is Phase.SUCCEEDED:
         message = "; ".join([f"attempt {number} converged", *facts.pending.values()])
         return {"type": ROLLED_OUT, "status": "True", "reason": "Converged", "message": message}

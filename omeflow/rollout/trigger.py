@@ -8,6 +8,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from omeflow.api.rollouts import InferenceRollout
+from omeflow.api.steps import DEPENDENCY, EDIT, REPAIR
+
+MOST = 3
+"""Changes that a detail names."""
+LONGEST = 500
+"""Characters of a detail, which ends up in records, Events and the Temporal UI."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """What differs from the inputs of the last attempt, object by object with the fields.
+
+    Attributes:
+        own: of the service itself, which only its user edits.
+        referred: of what it refers to, or is configured by.
+    """
+
+    own: Sequence[str] = ()
+    referred: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +42,7 @@ def decide(
     fingerprint: str,
     generation: int,
     records: Sequence[InferenceRollout],
-    edited: bool = False,
+    changed: Changed | None = None,
     lost_fields: Sequence[str] = (),
     relisted: bool = False,
 ) -> Trigger | None:
@@ -32,22 +51,35 @@ def decide(
     Args:
         fingerprint: of the service's inputs, now.
         generation: of the service, now.
-        edited: the service itself differs from when the last attempt was made; False if that is not known.
+        changed: what differs from the last attempt's inputs; None if nobody knows those any more.
         lost_fields: fields of our objects that somebody else changed or removed, as sentences.
         relisted: the watcher has just listed, or looks again after a while: an open record may have lost its run.
     """
     last = records[-1] if records else None
     if last is None:
-        return Trigger("edit", "new service")
+        return Trigger(EDIT, "new service")
     if last.spec.fingerprint != fingerprint:
-        if generation != last.spec.generation:
-            return Trigger("edit", f"generation {last.spec.generation} -> {generation}")
-        if edited:
-            return Trigger("edit", "its labels or annotations")
-        return Trigger("dependency", "its labels or annotations, or something that it refers to")
+        return _difference(last, generation, changed)
     lost = [record for record in records if not record.status.phase.closed]
     if lost:
-        return Trigger("edit", f"resume attempt {lost[-1].spec.number}, which has no outcome") if relisted else None
+        return Trigger(EDIT, f"resume attempt {lost[-1].spec.number}, which has no outcome") if relisted else None
     if lost_fields and last.status.phase == "Succeeded":
-        return Trigger("repair", "; ".join(lost_fields[:3])[:500])
+        return Trigger(REPAIR, _told(lost_fields))
     return None
+
+
+def _difference(last: InferenceRollout, generation: int, changed: Changed | None) -> Trigger:
+    """Who changed something, and what: a user's edit goes before whatever else has changed with it."""
+    before = last.spec.generation
+    edit = f"generation {before} -> {generation}" if generation != before else ""
+    if changed is None:
+        if edit:
+            return Trigger(EDIT, edit)
+        return Trigger(DEPENDENCY, "its labels or annotations, or something that it refers to")
+    if changed.own:
+        return Trigger(EDIT, _told([*filter(None, [edit]), *changed.own, *changed.referred]))
+    return Trigger(DEPENDENCY, _told(changed.referred) or "this version of omeflow reads more, or reads it differently")
+
+
+def _told(changes: Sequence[str]) -> str:
+    return "; ".join(changes[:MOST])[:LONGEST]

@@ -44,11 +44,10 @@ def owning_service(manifest: Manifest) -> str:
 def record(manifest: Manifest) -> Manifest:
     """A record without what only steps read, and with what it remembers.
 
-    Objects and plan stay, compressed: drift is measured against them.
+    Inputs, objects and plan stay, compressed: what has changed since, and drift, are measured against them.
     """
     kept = without_managed_fields(manifest)
-    large = ("inputs", "choices")
-    spec = {key: value for key, value in manifest["spec"].items() if key not in large}
+    spec = {key: value for key, value in manifest["spec"].items() if key != "choices"}
     inputs = manifest["spec"].get("inputs")
     memory = Memory.of(Inputs.from_json(unpack(inputs))) if inputs else None
     return {**kept, "spec": spec} | ({MEMORY: memory} if memory and memory.runtime else {})

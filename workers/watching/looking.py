@@ -12,13 +12,14 @@ from typing import Any
 from omeflow.api.kinds import Kind
 from omeflow.api.names import ROLES
 from omeflow.api.rollouts import InferenceRollout, Phase
-from omeflow.api.steps import Change, RoleNumbers
-from omeflow.components.inputs import Inputs, fingerprint, own_values
+from omeflow.api.steps import DEPENDENCY, REPAIR, Change, RoleNumbers
+from omeflow.components.inputs import Inputs, fingerprint
 from omeflow.kube.client import Cluster
 from omeflow.rollout.admission import Admission
 from omeflow.rollout.roles import RoleState
 from omeflow.rollout.status import Facts
-from omeflow.rollout.trigger import Trigger, decide
+from omeflow.rollout.trigger import Changed, Trigger, decide
+from strategies.causes import inputs_before, what_changed
 from strategies.contract import Owner
 from strategies.drift import drift
 from strategies.pending import pending_roles
@@ -46,9 +47,11 @@ class _Memory:
     """What has been told about one service, so that it is not told twice."""
 
     fingerprint: str = ""
-    own: str = ""
-    """What of it the service itself says; `recorded`: when the last attempt was made from it."""
-    recorded: str = ""
+    changed_of: tuple[str, int] = ("", 0)
+    """Inputs and attempt of which `changed` tells what differs between them."""
+    changed: Changed | None = None
+    held: str = ""
+    """Why what is due does not begin yet."""
     needs_of: str = ""
     """Fingerprint of the inputs whose objects need the kinds `needs`."""
     needs: list[Kind] = field(default_factory=list)
@@ -104,8 +107,8 @@ class Looker:
         strategy = self._world.strategy(manifest)
         roles = strategy.role_states(service.name, self._world.live(service, strategy))
         if memory.fingerprint != seen:
-            memory.fingerprint, memory.own, memory.triggered = seen, own_values(inputs), False
-        await self._trigger(service, manifest, memory, attempts)
+            memory.fingerprint, memory.triggered = seen, False
+        await self._trigger(service, manifest, memory, attempts, self._changed(memory, attempts, inputs))
         if attempts and not attempts[-1].status.phase.closed:
             await self._tell_roles(service, memory, roles)
             self._queue.add_later(service, seconds=AGAIN)
@@ -116,6 +119,7 @@ class Looker:
             roles=roles,
             expected=[role for role in ROLES if manifest["spec"].get(role) is not None],
             pending=self._pending(memory, attempts, inputs),
+            held=memory.held,
             urls=planned_urls(attempts).with_live({role: state.url for role, state in roles.items() if state.url}),
         )
         if rest := await write_status(self._cluster, service, manifest, facts, memory.written):
@@ -134,6 +138,17 @@ class Looker:
             memory.needs_of, memory.needs = plain, needed_kinds(inputs, self._world.strategies)
         return on_a_cluster_without(inputs, self._world.unserved(memory.needs))
 
+    def _changed(self, memory: _Memory, attempts: list[InferenceRollout], inputs: Inputs) -> Changed | None:
+        """What differs from the inputs of the last attempt; None if nothing does, or nobody knows those any more."""
+        last = attempts[-1] if attempts else None
+        if last is None or last.spec.fingerprint == memory.fingerprint:
+            return None
+        compared = (memory.fingerprint, last.spec.number)
+        if memory.changed_of != compared:
+            before = inputs_before(attempts)
+            memory.changed_of, memory.changed = compared, what_changed(before, inputs) if before else None
+        return memory.changed
+
     def _pending(self, memory: _Memory, attempts: list[InferenceRollout], inputs: Inputs) -> dict[str, str]:
         """What only this version of omeflow would change of an idle service: rendered once, after an upgrade."""
         last = attempts[-1] if attempts else None
@@ -150,9 +165,8 @@ class Looker:
         manifest: dict[str, Any],
         memory: _Memory,
         attempts: list[InferenceRollout],
+        changed: Changed | None,
     ) -> None:
-        if attempts and attempts[-1].spec.fingerprint == memory.fingerprint:
-            memory.recorded = memory.own
         metadata = manifest["metadata"]
         clock = asyncio.get_running_loop().time()
         relisted = clock - memory.relisted_at >= AGAIN
@@ -162,7 +176,7 @@ class Looker:
             fingerprint=memory.fingerprint,
             generation=metadata["generation"],
             records=attempts,
-            edited=bool(memory.recorded) and memory.own != memory.recorded,
+            changed=changed,
             lost_fields=self._drift(service, manifest, attempts),
             relisted=relisted,
         )
@@ -170,6 +184,7 @@ class Looker:
             memory.drift_since = None
         due = trigger is not None and self._is_due(service, memory, trigger)
         admitted = self._is_admitted(service, trigger, attempts, due=due)
+        memory.held = "" if admitted or trigger is None else self._line(trigger)
         if trigger is None or not due or not admitted:
             return
         change = Change(
@@ -186,7 +201,7 @@ class Looker:
 
     def _is_due(self, service: Service, memory: _Memory, trigger: Trigger) -> bool:
         """Whether to tell it now: a change once, a repair at a pace."""
-        if trigger.cause != "repair":
+        if trigger.cause != REPAIR:
             return not memory.triggered
         clock = asyncio.get_running_loop().time()
         if memory.drift_since is None:
@@ -202,17 +217,23 @@ class Looker:
     ) -> bool:
         """Whether it may be told now. What a dependency caused takes its turn, if it opens a run."""
         unfinished = [record for record in attempts if not record.status.phase.closed]
-        if any(record.spec.cause == "dependency" for record in unfinished):
+        if any(record.spec.cause == DEPENDENCY for record in unfinished):
             self._admission.opened(service)
             return True
-        if trigger is None or trigger.cause != "dependency" or unfinished:
+        if trigger is None or trigger.cause != DEPENDENCY or unfinished:
             self._leave(service)
             return True
         if not due or self._admission.admit(service, now=asyncio.get_running_loop().time()):
             return True
-        log.info("%s/%s: waits until a rollout that a dependency caused has ended", service.namespace, service.name)
         self._queue.add_later(service, seconds=AGAIN)
         return False
+
+    def _line(self, trigger: Trigger) -> str:
+        """The same for all that wait, and as long as they wait: a place in the line would be written at every step."""
+        return (
+            f"waits for its turn to take up {trigger.detail}: "
+            f"{self._admission.limit} rollouts caused by what services refer to are open, and no more may be"
+        )
 
     def _leave(self, service: Service) -> None:
         """It needs no place among the runs that a dependency caused, or needs it no more."""

@@ -10,7 +10,8 @@ from temporalio.service import RPCError, RPCStatusCode
 from omeflow.api import steps
 from omeflow.api.steps import Change, Gone, RoleNumbers, RolesMoved, RunState
 from workers.watching.queue import Service
-from workflows.story import NAMESPACE, PHASE, SERVICE
+from workflows.calls import SUMMARY
+from workflows.story import CAUSE, NAMESPACE, PHASE, SERVICE, caused_by, why
 
 TASK_TIMEOUT = timedelta(seconds=5)
 """How long a worker may take for one workflow task; a killed worker's task is given to another after it."""
@@ -27,6 +28,7 @@ class Signals:
             SearchAttributePair(NAMESPACE, service.namespace),
             SearchAttributePair(SERVICE, service.name),
             SearchAttributePair(PHASE, "Planning"),
+            SearchAttributePair(CAUSE, caused_by(change)),
         ]
         await self._client.start_workflow(
             steps.WORKFLOW,
@@ -38,7 +40,7 @@ class Signals:
             start_signal=steps.CHANGED,
             start_signal_args=[change],
             search_attributes=TypedSearchAttributes(attributes),
-            static_summary=f"InferenceService {service.namespace}/{service.name}"[:200],
+            static_summary=f"{service.namespace}/{service.name}: {why(change)}"[:SUMMARY],
         )
 
     async def roles_moved(self, service: Service, roles: Sequence[RoleNumbers]) -> None:

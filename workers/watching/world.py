@@ -138,7 +138,7 @@ class World:
         return [kind for kind in kinds if kind in self._caches and not self._caches[kind].served]
 
     def attempts(self, manifest: Manifest) -> list[InferenceRollout]:
-        """Records of this very service, oldest first; without inputs and choices."""
+        """Records of this very service, oldest first; without choices."""
         metadata = manifest["metadata"]
         found = [
             InferenceRollout.model_validate(record)

@@ -177,7 +177,7 @@ async def test_every_step_and_every_wait_has_a_line_in_the_ui(run: ScriptedRun, 
     history = (await run.history()).events
     kinds = (EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED, EventType.EVENT_TYPE_TIMER_STARTED)
     assert [text(event.user_metadata.summary) for event in history if event.event_type in kinds] == [
-        "generation 3: edit",
+        "edit: generation 3",
         "attempt 1: plan stages",
         "ServiceAccount, Role and RoleBinding of the router",
         "create: created together",
@@ -189,7 +189,7 @@ async def test_every_step_and_every_wait_has_a_line_in_the_ui(run: ScriptedRun, 
         "remove what is wanted no more",
         "Succeeded: create engine",
     ]
-    assert text(history[0].user_metadata.summary) == f"InferenceService {run.service.namespace}/{run.service.name}"
+    assert text(history[0].user_metadata.summary) == f"{run.service.namespace}/{run.service.name}: edit: generation 3"
 
 
 def text(payload: Payload) -> str:

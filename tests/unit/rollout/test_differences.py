@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omeflow.rollout.differences import describe
+from omeflow.rollout.differences import changed_fields, describe
 
 
 def pod(*containers: dict[str, Any], **spec: Any) -> dict[str, Any]:
@@ -86,3 +86,20 @@ def test_equal_bodies_have_no_difference(body: dict[str, Any]) -> None:
 @given(bodies, bodies)
 def test_whatever_is_told_is_short(before: dict[str, Any], after: dict[str, Any]) -> None:
     assert len(describe(before, after)) < 1_000
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ({}, {}, ""),
+        (
+            {"engineConfig": {"runner": MAIN}},
+            {"engineConfig": {"runner": MAIN | {"image": "b"}}},
+            "engineConfig.runner.image",
+        ),
+        ({"containers": [MAIN]}, {"containers": [MAIN | {"image": "b"}]}, "containers[main].image"),
+        ({"a": 1, "b": 1, "c": 1, "d": 1, "e": 1}, {}, "a, b, c and 2 more"),
+    ],
+)
+def test_which_fields_changed(before: dict[str, Any], after: dict[str, Any], expected: str) -> None:
+    assert changed_fields(before, after) == expected

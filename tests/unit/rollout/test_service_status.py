@@ -153,6 +153,19 @@ def test_rolled_out_says_how_the_last_attempt_went(last: InferenceRollout, expec
     assert condition(status_of(serving("engine"), last=last), "RolledOut") == expected
 
 
+@pytest.mark.parametrize("phase", [Phase.SUCCEEDED, Phase.FAILED, Phase.SUPERSEDED])
+def test_a_change_that_has_not_been_taken_up_yet_is_not_rolled_out(phase: Phase) -> None:
+    stale = record(4, fingerprint="f0", phase=phase)
+    assert condition(status_of(serving("engine"), last=stale), "RolledOut") == {
+        "status": "Unknown",
+        "reason": "Planning",
+        "message": "the last change is being taken up",
+    }
+    held = status_of(serving("engine"), last=stale, held="waits for its turn")
+    assert condition(held, "RolledOut") == {"status": "Unknown", "reason": "Held", "message": "waits for its turn"}
+    assert verdict(held, "Ready") == "True"
+
+
 def test_what_only_another_version_of_omeflow_would_change_is_told_of_what_has_converged() -> None:
     pending = {"engine": "engine is rendered differently now", "router": "router, too"}
     told = condition(status_of(serving("engine"), pending=pending), "RolledOut")

@@ -6,7 +6,7 @@ import pytest
 from rollout_samples import record
 
 from omeflow.api.rollouts import InferenceRollout, Phase
-from omeflow.rollout.trigger import Trigger, decide
+from omeflow.rollout.trigger import Changed, Trigger, decide
 
 SAME = {"fingerprint": "f1", "generation": 1}
 DRIFT = ["Service serving/chat-engine is gone"]
@@ -50,13 +50,23 @@ def test_what_starts_a_run(seen: dict[str, Any], records: list[InferenceRollout]
     assert decide(records=records, **seen) == expected
 
 
-def test_what_a_user_edits_without_a_generation_is_an_edit() -> None:
-    """Labels and annotations count into the fingerprint, and no generation tells."""
-    seen = {"fingerprint": "f2", "generation": 1, "records": [record()]}
-    assert decide(edited=True, **seen) == Trigger("edit", "its labels or annotations")  # type: ignore[arg-type]
-    dependency = decide(**seen)  # type: ignore[arg-type]
-    assert dependency is not None
-    assert dependency.cause == "dependency"
+IMAGE = "ClusterServingRuntime sglang: spec.engineConfig.runner.image"
+
+
+@pytest.mark.parametrize(
+    ("generation", "changed", "expected"),
+    [
+        (2, Changed(own=["spec.engine.runner"]), Trigger("edit", "generation 1 -> 2; spec.engine.runner")),
+        (1, Changed(own=["metadata.labels.team"]), Trigger("edit", "metadata.labels.team")),
+        (1, Changed(referred=[IMAGE]), Trigger("dependency", IMAGE)),
+        (2, Changed(referred=[IMAGE]), Trigger("dependency", IMAGE)),  # an edit that changes nothing, and a runtime
+        (2, Changed(["spec.engine"], [IMAGE]), Trigger("edit", f"generation 1 -> 2; spec.engine; {IMAGE}")),
+        (1, Changed(referred=["a", "b", "c", "d"]), Trigger("dependency", "a; b; c")),
+        (1, Changed(), Trigger("dependency", "this version of omeflow reads more, or reads it differently")),
+    ],
+)
+def test_a_run_says_what_has_changed(generation: int, changed: Changed, expected: Trigger) -> None:
+    assert decide(fingerprint="f2", generation=generation, records=[record()], changed=changed) == expected
 
 
 @pytest.mark.parametrize("phase", OPEN)

@@ -106,6 +106,24 @@ def test_every_change_of_phase_is_a_search_attribute() -> None:
         "IsvcName",
         "IsvcStrategy",
         "IsvcPhase",
+        "IsvcCause",
         "IsvcGeneration",
         "IsvcAttempt",
     ]
+
+
+@pytest.mark.parametrize(
+    ("cause", "detail", "expected"),
+    [
+        ("edit", "generation 6 -> 7: spec.engine.runner.image", "edit"),
+        ("dependency", "ClusterServingRuntime sglang: spec.engineConfig.runner.image", "ClusterServingRuntime sglang"),
+        ("dependency", "ServingRuntime a/b: spec.x; ClusterBaseModel c: spec.y", "ServingRuntime a/b"),
+        ("dependency", "something that it refers to", "dependency"),
+        ("dependency", f"ServingRuntime {'x' * 300}: spec", f"ServingRuntime {'x' * 185}"),
+        ("repair", "Service serving/chat-engine: spec.ports was changed", "repair"),
+    ],
+)
+def test_runs_are_found_by_the_object_that_caused_them(cause: str, detail: str, expected: str) -> None:
+    assert story.caused_by(Change(cause=cause, detail=detail)) == expected
+    told = story.standing(rollout(change=Change(cause=cause, detail=detail)), "Progressing")
+    assert (story.CAUSE, expected) in [(update.key, update.value) for update in told]
