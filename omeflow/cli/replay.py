@@ -15,7 +15,7 @@ from omeflow.api.kinds import INFERENCE_ROLLOUT, INFERENCE_SERVICE
 from omeflow.api.names import ISVC_LABEL
 from omeflow.api.rollouts import InferenceRollout, Phase
 from omeflow.api.steps import REPLAY, Change, ReplayRequest
-from omeflow.cli.connection import Context, Kubeconfig, PayloadKeys, TemporalAddress, TemporalNamespace
+from omeflow.cli.connection import CONNECTION, configured
 from omeflow.cli.console import progress, stdout
 from omeflow.kube.cache import ListWatch
 from omeflow.kube.client import Cluster
@@ -34,7 +34,9 @@ FAILED, NOTHING = 1, 3
 Manifest = dict[str, Any]
 
 
+@configured(*CONNECTION)
 def replay(
+    settings: Settings,
     name: Annotated[str | None, typer.Argument(help="InferenceService whose last attempt is done again.")] = None,
     namespace: Annotated[str, typer.Option("--namespace", "-n", help="Kubernetes namespace.")] = "default",
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until the attempt ends.")] = True,
@@ -43,11 +45,6 @@ def replay(
     ] = None,
     every: Annotated[Path | None, typer.Option("--all", help="Directory of such histories.")] = None,
     output: Annotated[str, typer.Option("--output", "-o", help="text or json")] = "text",
-    kubeconfig: Kubeconfig = None,
-    context: Context = None,
-    temporal_address: TemporalAddress = None,
-    temporal_namespace: TemporalNamespace = None,
-    payload_keys: PayloadKeys = None,
 ) -> None:
     """Do the last attempt again that failed or is blocked, with its recorded inputs; what is done already is skipped.
 
@@ -55,13 +52,6 @@ def replay(
     """
     if [name, offline, every].count(None) != 2:
         raise typer.BadParameter("name one of: an InferenceService, --offline FILE, --all DIRECTORY")
-    settings = Settings(
-        kubeconfig=kubeconfig,
-        context=context,
-        temporal_address=temporal_address,
-        temporal_namespace=temporal_namespace,
-        payload_keys=payload_keys,
-    )
     if name is None:
         files = [offline] if offline else sorted((every or Path()).glob("*.json"))
         _tell_offline(asyncio.run(_offline(files, settings)), output)

@@ -1,42 +1,37 @@
 """`omeflow up`: everything on one machine."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from omeflow.api.names import CLUSTER_DOMAIN
-from omeflow.cli.connection import (
-    ClusterDomain,
-    Context,
-    Kubeconfig,
-    Namespaces,
-    OmeNamespace,
-    PayloadKeys,
-    TemporalAddress,
-)
+from omeflow.cli.connection import configured
 from omeflow.cli.console import progress
 from omeflow.cli.ground import DEFAULT_DIRECTORY, ground
 from omeflow.cli.running import until_interrupted
-from omeflow.components.references import OME_NAMESPACE
 from workers.all_in_one import run_all
 from workers.settings import Settings
 
 EXAMPLES = "Examples: omeflow up --local · omeflow up --context staging · omeflow up --temporal-address temporal:7233"
 
 
+@configured(
+    "kubeconfig",
+    "context",
+    "namespaces",
+    "temporal_address",
+    "payload_keys",
+    "ome_namespace",
+    "cluster_domain",
+    "dependency_runs",
+)
 def up(
+    settings: Settings,
     local: Annotated[
         bool, typer.Option("--local", help="Start a local cluster, with a simulated RBG controller, and serve that.")
     ] = False,
-    kubeconfig: Kubeconfig = None,
-    context: Context = None,
-    namespace: Namespaces = None,
-    temporal_address: TemporalAddress = None,
-    payload_keys: PayloadKeys = None,
-    ome_namespace: OmeNamespace = OME_NAMESPACE,
-    cluster_domain: ClusterDomain = CLUSTER_DOMAIN,
     ui_port: Annotated[
         int | None, typer.Option("--ui-port", help="Port of the Temporal UI. Default: a free one.")
     ] = None,
@@ -51,9 +46,9 @@ def up(
         async with ground(
             local=local,
             directory=directory,
-            kubeconfig=kubeconfig,
-            context=context,
-            temporal_address=temporal_address,
+            kubeconfig=settings.kubeconfig,
+            context=settings.context,
+            temporal_address=settings.temporal_address,
             ui_port=ui_port,
             nodes=nodes,
         ) as made:
@@ -61,16 +56,7 @@ def up(
                 progress(f"Temporal: {made.temporal.address}, its UI: {made.temporal.ui}")
             if local:
                 progress(f"export KUBECONFIG={made.kubeconfig}")
-            settings = Settings(
-                kubeconfig=made.kubeconfig,
-                context=context,
-                temporal_address=made.temporal_address,
-                namespaces=tuple(namespace or ()),
-                payload_keys=payload_keys,
-                ome_namespace=ome_namespace,
-                cluster_domain=cluster_domain,
-            )
             progress("worker and watcher are running; Ctrl-C ends everything")
-            await run_all(settings)
+            await run_all(replace(settings, kubeconfig=made.kubeconfig, temporal_address=made.temporal_address))
 
     asyncio.run(until_interrupted(run()))
