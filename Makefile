@@ -18,10 +18,10 @@ TOGETHER ?= 6
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test setup lint format binaries unit system chaos lock image clean
+.PHONY: help demo test setup lint format binaries unit system chaos conformance lock image clean
 
 help: ## List these commands
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-10s %s\n", $$1, $$2 }'
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-12s %s\n", $$1, $$2 }'
 
 demo: setup binaries ## Run the main job on a local cluster, with everything it needs
 	$(BIN)/omeflow demo $(ARGS)
@@ -69,6 +69,10 @@ chaos: setup binaries ## Run the main job 500 times with faults at random points
 	@echo "== servers that are gone for two minutes; then $(RUNS) runs with faults, $(TOGETHER) at a time, about 9 s each"
 	OMEFLOW_CHAOS_RUNS=$(RUNS) OMEFLOW_CHAOS_TOGETHER=$(TOGETHER) OMEFLOW_CHAOS_OUTAGE=120 \
 	    $(BIN)/pytest tests/chaos -s $(ARGS)
+
+conformance: setup binaries ## Play every recorded case of OME's own controller against omeflow (ARGS="-k lifecycle")
+	@echo "== all recorded cases against omeflow up, one after another: half an hour on 2 cores"
+	OMEFLOW_CONFORMANCE=all $(BIN)/pytest tests/e2e/conformance -ra $(ARGS)
 
 lock: ## Resolve the dependencies anew
 	$(PYTHON) -m venv $(VENV)/lock
