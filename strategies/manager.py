@@ -3,7 +3,7 @@
 Third parties add theirs through the entry-point group `omeflow.strategies`; they come before the default.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points, version
 
@@ -57,7 +57,7 @@ class StrategyManager:
         """Raises KeyError if there is none of that name."""
         return self._strategies[name]
 
-    def __iter__(self):  # type: ignore[no-untyped-def]
+    def __iter__(self) -> Iterator[Strategy]:
         return iter(self._strategies.values())
 
 

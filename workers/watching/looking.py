@@ -104,7 +104,7 @@ class Looker:
         attempts = self._world.attempts(manifest)
         inputs = self._inputs(manifest, memory, attempts)
         seen = fingerprint(inputs)
-        strategy = self._world.strategy(manifest)
+        strategy = self._world.strategy(manifest, attempts)
         roles = strategy.role_states(service.name, self._world.live(service, strategy))
         if memory.fingerprint != seen:
             memory.fingerprint, memory.triggered = seen, False
@@ -246,7 +246,7 @@ class Looker:
         last = attempts[-1] if attempts else None
         if last is None or last.status.phase is not Phase.SUCCEEDED or not last.spec.objects:
             return []
-        strategy = self._world.strategy(manifest)
+        strategy = self._world.strategy(manifest, attempts)
         live = self._world.live(service, strategy)
         wanted = serving_after(attempts)
         return drift(

@@ -125,7 +125,12 @@ class World:
     def service(self, service: Service) -> Manifest | None:
         return self.services.get(service.namespace, service.name)
 
-    def strategy(self, manifest: Manifest) -> Strategy:
+    def strategy(self, manifest: Manifest, attempts: Sequence[InferenceRollout]) -> Strategy:
+        """The strategy that has placed the service's roles: its annotation may have changed since."""
+        placed = next((one.spec.strategy for one in reversed(attempts) if one.spec.plan), None)
+        for strategy in self.strategies:
+            if strategy.name == placed:
+                return strategy
         metadata = manifest["metadata"]
         return self.strategies.select(metadata["name"], metadata.get("annotations") or {}).strategy
 

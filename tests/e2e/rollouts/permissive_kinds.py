@@ -1,12 +1,18 @@
 """Kinds of others that omeflow only writes to: served, by definitions that accept everything, for as long as a test."""
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from omeflow.api.kinds import CUSTOM_RESOURCE_DEFINITION, Kind
+from omeflow.api.kinds import CONFIG_MAP, CUSTOM_RESOURCE_DEFINITION, NAMESPACE, Kind
+from omeflow.components.references import OME_NAMESPACE
 from omeflow.kube.client import Cluster
 from omeflow.local import crds
+
+CONFIG_MAP_NAME = "inferenceservice-config"
+_GATEWAY = {"ingressGateway": "knative-serving/gateway", "ingressService": "gateway.istio-system"}
+_NO_INGRESS = {"ingressDomain": "svc.cluster.local", "disableIngressCreation": True}
 
 
 @asynccontextmanager
@@ -16,6 +22,20 @@ async def serving(cluster: Cluster, *kinds: Kind) -> AsyncIterator[None]:
     yield
     for definition in definitions:
         await cluster.delete(CUSTOM_RESOURCE_DEFINITION, definition["metadata"]["name"])
+
+
+@asynccontextmanager
+async def configured(cluster: Cluster, **documents: dict[str, Any]) -> AsyncIterator[None]:
+    """OME's configuration has these documents, and the two without which it means something else than none."""
+    shipped = {"deploy": {"defaultDeploymentMode": "RawDeployment"}, "ingress": {**_GATEWAY, **_NO_INGRESS}}
+    metadata = {"name": CONFIG_MAP_NAME, "namespace": OME_NAMESPACE}
+    data = {key: json.dumps(document) for key, document in {**shipped, **documents}.items()}
+    namespace = {"apiVersion": "v1", "kind": NAMESPACE.name, "metadata": {"name": OME_NAMESPACE}}
+    await cluster.apply(namespace, manager="platform-team", force=True)
+    config_map = {"apiVersion": "v1", "kind": CONFIG_MAP.name, "metadata": metadata, "data": data}
+    await cluster.apply(config_map, manager="platform-team", force=True)
+    yield
+    await cluster.delete(CONFIG_MAP, CONFIG_MAP_NAME, OME_NAMESPACE)
 
 
 def _definition(kind: Kind) -> dict[str, Any]:

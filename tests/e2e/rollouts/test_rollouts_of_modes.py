@@ -6,7 +6,7 @@ Knative, Ray, KEDA and Istio are only written to: their kinds are served here, a
 from typing import Any
 
 import pytest
-from permissive_kinds import serving
+from permissive_kinds import configured, serving
 from platform_under_test import Platform, example
 
 from omeflow.api.kinds import (
@@ -34,6 +34,13 @@ NARROW = {
     "runtime": {"name": "sglang"},
     "router": {"runner": None},
     "engine": {"minReplicas": 1, "maxReplicas": 1, "leader": None, "worker": None},
+}
+
+
+PROBER = {
+    "image": "registry.example/multinode-prober:1",
+    **dict.fromkeys(("cpuRequest", "cpuLimit"), "100m"),
+    **dict.fromkeys(("memoryRequest", "memoryLimit"), "100Mi"),
 }
 
 
@@ -135,11 +142,11 @@ async def test_a_service_moves_from_deployments_to_a_group_and_back(plain: Platf
 async def test_a_scaler_of_another_kind_takes_the_place_of_the_first(plain: Platform) -> None:
     async with serving(plain.cluster, SCALED_OBJECT):
         await plain.edit("plain", {"metadata": {"annotations": {"ome.io/autoscalerClass": "keda"}}})
-        await plain.converged("plain")
+        await plain.ended("plain", 2)
         assert "HorizontalPodAutoscaler" not in await plain.remains()
         assert len(await plain.objects(SCALED_OBJECT)) == 2
         await plain.edit("plain", {"metadata": {"annotations": {"ome.io/autoscalerClass": "hpa"}}})
-        await plain.converged("plain")
+        await plain.ended("plain", 3)
         assert await plain.objects(SCALED_OBJECT) == []
         assert len(await plain.objects(HORIZONTAL_POD_AUTOSCALER)) == 2
 
@@ -185,7 +192,7 @@ async def test_ray_clusters_stand_as_their_probers_do(platform: Platform) -> Non
         "annotations": {DEPLOYMENT_MODE: "MultiNodeRayVLLM"},
         "labels": {"sidecar.istio.io/inject": "true"},
     }
-    async with serving(platform.cluster, RAY_CLUSTER, SIDECAR):
+    async with serving(platform.cluster, RAY_CLUSTER, SIDECAR), configured(platform.cluster, multinodeProber=PROBER):
         await platform.create(manifest)
         await platform.ended("rays", 1)
         clusters = await platform.objects(RAY_CLUSTER)

@@ -5,8 +5,11 @@ from typing import Any
 import pytest
 from single_component_samples import Json, deployment, live, pod, pods, replica_set
 
+from omeflow.api.kinds import DEPLOYMENT, POD, REPLICA_SET, Kind
 from omeflow.rollout.roles import RoleState
+from strategies.contract import Live
 from strategies.single_component.strategy import SingleComponentStrategy
+from workers.watching import keeping
 
 BOTH = [replica_set(1), replica_set(2)]
 
@@ -115,3 +118,16 @@ def test_pods_of_others_count_for_nothing() -> None:
     others = [pod("bare"), pod("chat-decoder-0", hash="other")]
     assert state(deployment(), *BOTH, pods=[*pods(2), *others]).done_at(2)
     assert state(deployment(), *BOTH, pods=others).ready == 0
+
+
+def test_what_the_watcher_keeps_of_the_objects_is_enough() -> None:
+    evicted = pod("chat-engine-old-9", hash="old", ready=False, phase="Failed")
+    found = live(deployment(), *BOTH, pods=[*pods(2), evicted])
+    kept: dict[Kind, list[Json]] = {
+        DEPLOYMENT: [keeping.with_our_fields(one) for one in found.of(DEPLOYMENT)],
+        REPLICA_SET: [keeping.replica_set(one) for one in found.of(REPLICA_SET)],
+        POD: [keeping.pod(one) for one in found.of(POD)],
+    }
+    strategy = SingleComponentStrategy()
+    assert strategy.role_states("chat", Live(kept)) == strategy.role_states("chat", found)
+    assert state(deployment(), *BOTH, pods=[*pods(2), evicted]).done_at(2)
