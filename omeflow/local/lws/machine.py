@@ -13,7 +13,7 @@ from omeflow.local.lws.rollout import ABSENT, Allowance, allowance
 from omeflow.local.lws.spec import Policy, policy_of, revised, template_of
 from omeflow.local.lws.status import is_rolled_out, status_writes
 from omeflow.local.simulation.machine import Machine
-from omeflow.local.simulation.objects import labels_of, name_of, namespace_of, owned_by, terminating, uid_of
+from omeflow.local.simulation.objects import labels_of, name_of, namespace_of, owned_by, terminating
 from omeflow.local.simulation.state import Key, Observed
 from omeflow.local.simulation.writes import Apply, Create, Delete, Record, Step, Write
 
@@ -98,16 +98,10 @@ def _members(lws: Object, group: Group, revisions: Revisions, policy: Policy, ob
     if policy.leader_ready_first and not group.workers and not pods.is_ready(leader):
         return writes
     for index in range(1, group.size):
-        held = observed.find("Pod", namespace_of(leader), pods.worker_name(leader, index))
-        if held is None:
+        # A worker of a former leader keeps the place until the garbage collector has taken it.
+        if observed.find("Pod", namespace_of(leader), pods.worker_name(leader, index)) is None:
             writes.append(Create(pods.make_worker(leader, index, template)))
-        elif not _belongs(held, leader) and not terminating(held):
-            writes.append(Delete(held))  # of a former leader: its place is needed
     return writes
-
-
-def _belongs(pod: Object, leader: Object) -> bool:
-    return any(owner["uid"] == uid_of(leader) for owner in pod["metadata"].get("ownerReferences") or [])
 
 
 def _leaders_set(lws: Object, revision: str) -> Object:

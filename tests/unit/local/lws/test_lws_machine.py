@@ -7,7 +7,7 @@ from lws_in_memory import NAME, SetInMemory
 from omeflow.local.lws import wire
 from omeflow.local.lws.rollout import ABSENT, Allowance, GroupState, allowance
 from omeflow.local.lws.spec import Policy
-from omeflow.local.simulation.objects import labels_of, uid_of
+from omeflow.local.simulation.objects import is_true, labels_of, terminating, uid_of
 from omeflow.local.simulation.state import Key
 
 
@@ -129,6 +129,23 @@ def test_going_back_in_mid_rollout_leaves_the_groups_alone_that_never_left() -> 
     assert cluster.holds("Available")
     kept = [name for name, pod in cluster.pods().items() if uid_of(pod) == before.get(name)]
     assert {f"{NAME}-0", f"{NAME}-0-1"} <= set(kept)
+    newest = max(cluster.revisions(), key=lambda each: int(each["revision"]))
+    assert (newest["revision"], labels_of(newest)[wire.REVISION]) == (
+        3,
+        labels_of(cluster.pods()[f"{NAME}-0"])[wire.REVISION],
+    )
+
+
+def test_leaders_are_replaced_one_at_a_time_even_if_more_may_be_unavailable() -> None:
+    cluster = settled(replicas=4, surge=0, down=2)
+    cluster.apply("model:2", surge=0, down=2)
+    for _ in range(40):
+        while cluster.step():
+            pass
+        leaders = [pod for name, pod in cluster.pods().items() if labels_of(pod)[wire.WORKER_INDEX] == "0"]
+        assert sum(1 for leader in leaders if is_true(leader, "Ready") and not terminating(leader)) >= 3
+        cluster.run_all_pods()
+    assert set(cluster.images().values()) == {"model:2"}
 
 
 def test_a_broken_rollout_is_mended_by_the_next_one() -> None:
