@@ -71,10 +71,13 @@ def _ports(config: ComponentConfig) -> list[dict[str, Any]]:
     if not given:
         name = str(serving["name"])
         return [{"name": name, "port": DEFAULT_PORT, "targetPort": DEFAULT_PORT, "protocol": "TCP"}]
-    return [_port(port) for port in given]
+    names: dict[tuple[int, str], str | None] = {}
+    for port in given:
+        names.setdefault((port["containerPort"], port.get("protocol") or "TCP"), port.get("name"))
+    return [_port(number, protocol, name, alone=len(names) == 1) for (number, protocol), name in names.items()]
 
 
-def _port(port: dict[str, Any]) -> dict[str, Any]:
-    number = port["containerPort"]
-    named = {"name": port["name"]} if port.get("name") else {}
-    return {**named, "port": number, "targetPort": number, "protocol": port.get("protocol") or "TCP"}
+def _port(number: int, protocol: str, name: str | None, *, alone: bool) -> dict[str, Any]:
+    """A Service's ports differ in number or protocol, and each of several has a name; a container's need neither."""
+    named = {"name": name} if name else {} if alone else {"name": f"{protocol.lower()}-{number}"}
+    return {**named, "port": number, "targetPort": number, "protocol": protocol}

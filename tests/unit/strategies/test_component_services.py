@@ -11,6 +11,7 @@ from strategies.exposure import component_service
 from strategies.single_component.services import backend
 
 SELECTOR = {"role": "engine"}
+PROM = {"name": "prom"}
 
 
 def exposed(**component: Any) -> Json:
@@ -62,6 +63,13 @@ def test_a_component_is_reachable_in_the_cluster() -> None:
         (
             [{"name": "main", "ports": [{"containerPort": 80, "name": "", "protocol": ""}]}],
             [{"port": 80, "targetPort": 80, "protocol": "TCP"}],
+        ),
+        (  # the API server wants a name for each of several, and no port twice
+            [{"name": "main", "ports": [{"containerPort": n, **more} for n, more in ((80, PROM), (81, {}), (80, {}))]}],
+            [
+                {"name": "prom", "port": 80, "targetPort": 80, "protocol": "TCP"},
+                {"name": "tcp-81", "port": 81, "targetPort": 81, "protocol": "TCP"},
+            ],
         ),
     ],
 )
