@@ -43,6 +43,14 @@ EDIT_OF_THE_RUNTIME = Difference(
     "a service that was refused goes on once a runtime suits it; upstream's webhook did not store it",
     ["then-1.yaml: *: not made upstream"],
 )
+SOMEBODY_ELSES = Difference(
+    "an object that has no owner is not the service's, and is neither overwritten nor adopted without a word",
+    ["*: missing"],
+)
+REFUSED_BY_THE_SERVER = Difference(
+    "a workload that the API server refuses ends the attempt; upstream makes the components before it, half a service",
+    ["service.yaml: *: missing"],
+)
 
 DELIBERATE = {
     "admission/mode-annotation-needs-worker-size-in-service": LEADERS_OF_THE_ROLE,
@@ -57,4 +65,6 @@ DELIBERATE = {
     "model-and-runtime/no-supporting-runtime-refused": EDIT_OF_THE_RUNTIME,
     "pd-disaggregated/kueue-labels": LEADERS_OF_THE_ROLE,
     "pd-disaggregated/volcano-labels-per-role": LEADERS_OF_THE_ROLE,
+    "raw/deployment-replicas-kept": SOMEBODY_ELSES,
+    "raw/legacy-container-resources": REFUSED_BY_THE_SERVER,
 }
