@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from omeflow.api.errors import NotServed, Terminal
-from omeflow.api.kinds import Kind, kind_of
+from omeflow.api.kinds import KNATIVE_SERVICE, Kind, kind_of
 from omeflow.components.build import build_components
 from omeflow.components.inputs import Inputs
-from omeflow.components.types import Components
+from omeflow.components.types import Components, DeploymentMode
 from strategies.contract import Desired, Owner, PlanRequest, Strategy
 from strategies.installing import remedy
 from strategies.manager import StrategyManager
@@ -55,7 +55,7 @@ def render(inputs: Inputs, strategies: StrategyManager) -> tuple[Chosen, Desired
     service = inputs.service
     owner = Owner(service.namespace, service.name, service.uid)
     desired = chosen.strategy.plan(PlanRequest(owner, chosen.components, service.annotations))
-    if lacking := [kind for kind in _needed(chosen.strategy, desired) if kind.name in inputs.not_served]:
+    if lacking := [kind for kind in _needed(chosen, desired) if kind.name in inputs.not_served]:
         raise NotServed(f"InferenceService {service.namespace}/{service.name}: {remedy(lacking)}")
     return chosen, desired
 
@@ -68,17 +68,22 @@ def on_a_cluster_without(inputs: Inputs, lacking: Iterable[Kind]) -> Inputs:
 def needed_kinds(inputs: Inputs, strategies: StrategyManager) -> list[Kind]:
     """The kinds that the service needs a cluster to serve beyond Kubernetes' own; none if it is refused anyway.
 
-    They follow from the rendered objects, so that a kind counts only for the services that have such objects.
+    They follow from the service's mode and the rendered objects, so that a kind counts only for the services that have
+    such objects.
     """
     try:
         chosen, desired = render(replace(inputs, not_served=()), strategies)
     except Terminal:
         return []
-    return _needed(chosen.strategy, desired)
+    return _needed(chosen, desired)
 
 
-def _needed(strategy: Strategy, desired: Desired) -> list[Kind]:
+def _needed(chosen: Chosen, desired: Desired) -> list[Kind]:
+    observed = chosen.strategy.observed_kinds
     written = [kind_of(workload) for workload in desired.workloads]
-    read = [entry.kind for kind in written for entry in strategy.observed_kinds.get(kind, ())]
+    read = [entry.kind for kind in written for entry in observed.get(kind, ())]
     shared = [kind_of(manifest) for manifest in desired.shared]
-    return [kind for kind in dict.fromkeys([*written, *read, *shared]) if not kind.built_in]
+    # A Serverless service needs Knative, also while its components run as Deployments (ome.md 2.2, step 7).
+    serverless = chosen.components.mode is DeploymentMode.SERVERLESS and KNATIVE_SERVICE in observed
+    mode = [KNATIVE_SERVICE] if serverless else []
+    return [kind for kind in dict.fromkeys([*written, *read, *shared, *mode]) if not kind.built_in]

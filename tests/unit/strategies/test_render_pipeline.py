@@ -63,7 +63,14 @@ def test_every_mode_of_ome_is_for_the_default_strategy(mode: str) -> None:
     chosen, desired = render(inputs(mode=mode), default_manager())
     assert chosen.strategy.name == "SingleComponent"
     assert [one["kind"] for one in desired.workloads] == ["Deployment"]
-    assert needed_kinds(inputs(mode=mode), default_manager()) == []
+
+
+def test_a_serverless_service_needs_knative_whatever_its_components_run_as() -> None:
+    [needed] = needed_kinds(inputs(mode="Serverless"), default_manager())
+    assert str(needed.api_version) == "serving.knative.dev/v1"
+    with pytest.raises(NotServed, match="install Knative"):
+        render(replace(inputs(mode="Serverless"), not_served=(needed.name,)), default_manager())
+    assert needed_kinds(inputs(mode="RawDeployment"), default_manager()) == []
 
 
 def test_what_a_mode_needs_is_needed_only_by_services_of_that_mode() -> None:
