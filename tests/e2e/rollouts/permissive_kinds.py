@@ -50,7 +50,10 @@ def _definition(kind: Kind) -> dict[str, Any]:
     return {
         "apiVersion": CUSTOM_RESOURCE_DEFINITION.api_version,
         "kind": CUSTOM_RESOURCE_DEFINITION.name,
-        "metadata": {"name": f"{kind.plural}.{kind.group}"},
+        "metadata": {
+            "name": f"{kind.plural}.{kind.group}",
+            "annotations": {"api-approved.kubernetes.io": "unapproved, for tests"},
+        },
         "spec": {
             "group": kind.group,
             "names": {"kind": kind.name, "plural": kind.plural, "singular": kind.name.lower()},
