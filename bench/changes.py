@@ -65,7 +65,8 @@ async def measure(fleets: list[int], changes: int, directory: Path) -> dict[str,
         local = await enter(LocalCluster.start(directory / "cluster", nodes=gpu_nodes(16), audit=True))
         temporal = await enter(dev_server(directory / "temporal"))
         limit = RateLimit(qps=10_000, burst=10_000)
-        cluster = await enter(Cluster.connect(kubeconfig=local.kubeconfig, limit=limit, user_agent="bench"))
+        connected = Cluster.connect(kubeconfig=local.kubeconfig, limit=limit, user_agent="bench", timeout=60)
+        cluster = await enter(connected)
         await crds.establish(cluster, custom_resource_definitions())
         await cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
         for manifest in yaml.safe_load_all((EXAMPLES / "models.yaml").read_text()):
@@ -73,15 +74,15 @@ async def measure(fleets: list[int], changes: int, directory: Path) -> dict[str,
         await enter(simulated_rbg(cluster, groups=f"{ISVC_LABEL} in ({', '.join(LIVE)})"))
         await enter(simulated_model_agent(cluster))
         stand = _Stand(local, cluster, temporal.address, directory)
-        sizes = {}
+        sizes: dict[int, Any] = {}
         made = len(LIVE)
         for size in fleets:
             await fill(cluster, NAMESPACE, range(made, size))
             made = max(made, size)
             async with stand.running() as processes:
-                sizes[size] = await stand.figures(
-                    changes, {**processes, **_servers(local), "temporal": temporal.process}
-                )
+                every = {**processes, **_servers(local), "temporal": temporal.process}
+                sizes[size] = await stand.figures(changes, every)
+                print(f"{size} services: {json.dumps(sizes[size])}", file=sys.stderr, flush=True)
     return {"sizes": sizes}
 
 
