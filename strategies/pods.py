@@ -1,8 +1,9 @@
 """What pods say about themselves, for every backend."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from omeflow.api.kinds import title
+from omeflow.rollout.roles import Crash
 from strategies.contract import Manifest
 
 
@@ -34,8 +35,33 @@ def trouble(pods: Sequence[Manifest]) -> str:
     return next((sentence for sentence in sentences if sentence), "")
 
 
+def crashes(pods: Sequence[Manifest]) -> tuple[Crash, ...]:
+    """The pods with a container that is started again and again, which upstream calls a failed load (ome.md 13.5)."""
+    found = []
+    for pod in sorted(pods, key=lambda pod: str(pod["metadata"]["name"])):
+        crashed = next((c for c in _containers(pod) if _is_crashing(c)), None) if not is_terminating(pod) else None
+        if crashed is not None:
+            last = crashed["lastState"]["terminated"]
+            code, name = int(last.get("exitCode", 0)), str(crashed["name"])
+            said = last.get("message") or last.get("reason") or f"container {name} ended with exit code {code}"
+            found.append(Crash(str(pod["metadata"]["name"]), name, code, str(said)))
+    return tuple(found)
+
+
+def _is_crashing(container: Manifest) -> bool:
+    waiting = (container.get("state") or {}).get("waiting") or {}
+    return waiting.get("reason") == "CrashLoopBackOff" and "terminated" in (container.get("lastState") or {})
+
+
+def _containers(pod: Manifest) -> Iterator[Manifest]:
+    """What is told of the pod's containers; those that run before the others come first."""
+    status = pod.get("status") or {}
+    for field in ("initContainerStatuses", "containerStatuses"):
+        yield from status.get(field) or []
+
+
 def _container_trouble(pod: Manifest) -> str:
-    for container in (pod.get("status") or {}).get("containerStatuses") or []:
+    for container in _containers(pod):
         waiting = (container.get("state") or {}).get("waiting") or {}
         if waiting.get("reason") not in (None, "", "ContainerCreating", "PodInitializing"):
             return f"{title({'kind': 'Pod', **pod})}: {waiting['reason']} {container.get('image', '')}".rstrip()

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from omeflow.api.errors import NotFound
 from omeflow.api.rollouts import InferenceRollout, RolloutPlan, unpack
+from omeflow.components.acceleration import acceleration
 from omeflow.components.inputs import Inputs
-from omeflow.rollout.urls import ServiceUrls
+from omeflow.rollout.status import SelectedAccelerator
 from strategies.contract import Desired, RoleVersion
 
 
@@ -35,10 +36,35 @@ def serving_after(attempts: Sequence[InferenceRollout]) -> Serving:
     return Serving(desired, roles)
 
 
-def planned_urls(attempts: Sequence[InferenceRollout]) -> ServiceUrls:
-    """Where the service is reached, as the newest of these attempts planned it that has a plan; oldest first."""
-    planned = next((one for one in reversed(attempts) if one.spec.objects), None)
-    return objects_of(planned).urls if planned else ServiceUrls()
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What the newest attempt that has a plan wants, as far as the status tells it.
+
+    Attributes:
+        number: of that attempt.
+        accelerators: by role.
+    """
+
+    number: int
+    desired: Desired
+    accelerators: dict[str, SelectedAccelerator]
+
+
+def newest_plan(attempts: Sequence[InferenceRollout]) -> InferenceRollout | None:
+    """The newest of these attempts that has a plan; they are given oldest first."""
+    return next((one for one in reversed(attempts) if one.spec.objects), None)
+
+
+def planned(attempt: InferenceRollout) -> Planned:
+    """Args: attempt: with a plan."""
+    inputs = inputs_of(attempt) if attempt.spec.inputs else None
+    chosen = {role: _accelerator(inputs, role) for role in inputs.accelerators} if inputs else {}
+    return Planned(attempt.spec.number, objects_of(attempt), chosen)
+
+
+def _accelerator(inputs: Inputs, role: str) -> SelectedAccelerator:
+    chosen, reason = acceleration(inputs.accelerators[role], {}), inputs.reasons.get(role, "")
+    return SelectedAccelerator(inputs.accelerators[role].name, reason, chosen.node_selector, chosen.resources)
 
 
 def inputs_of(record: InferenceRollout) -> Inputs:

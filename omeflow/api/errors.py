@@ -9,7 +9,12 @@ OmeflowError
 │       └── Expired      a resourceVersion or a page's token is too old (410): list again
 ├── Terminal             the input must change: names object, field, and what to do
 │   ├── Invalid          the object's content is refused (400, 422), or cannot be rendered
+│   │   ├── BaseModelNotReady     the model is disabled
+│   │   ├── NoSupportingRuntime   no runtime, or not the one that is named, supports the model
+│   │   └── RuntimeDisabled       the runtime is disabled
 │   ├── NotFound         a named object does not exist (404)
+│   │   ├── BaseModelNotFound     there is no model of that name
+│   │   └── RuntimeNotRecognized  there is no runtime of that name
 │   ├── Forbidden        omeflow may not do that (401, 403)
 │   ├── NotServed        the cluster does not serve a kind
 │   ├── ForeignObject    an object of that name belongs to somebody else
@@ -17,7 +22,8 @@ OmeflowError
 │   └── Outdated         a newer attempt has taken over; nothing is left to do
 └── Waiting              nothing is wrong yet: quota, capacity, approval, another controller
 
-`type(error).__name__` is the failure type that Temporal, the attempt record and status show.
+`type(error).__name__` is the failure type that Temporal, the attempt record and status show. Those of models and
+runtimes have the names that OME's `status.modelStatus.lastFailureInfo.reason` allows (ome.md 1.1).
 """
 
 import re
@@ -76,7 +82,27 @@ class Invalid(Terminal):
     pass
 
 
+class BaseModelNotReady(Invalid):
+    pass
+
+
+class NoSupportingRuntime(Invalid):
+    pass
+
+
+class RuntimeDisabled(Invalid):
+    pass
+
+
 class NotFound(Terminal):
+    pass
+
+
+class BaseModelNotFound(NotFound):
+    pass
+
+
+class RuntimeNotRecognized(NotFound):
     pass
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from omeflow.api.errors import Invalid, NotFound, NotServed
+from omeflow.api.errors import BaseModelNotFound, BaseModelNotReady, Invalid, NotServed
 from omeflow.api.kinds import CLUSTER_BASE_MODEL
 from omeflow.api.names import dns_label, truncate
 from omeflow.components.inputs import Inputs, ObjectValues, ServiceValues
@@ -63,8 +63,9 @@ def resolve_model(inputs: Inputs, *, service: ServiceValues) -> Model:
         service: the service with its defaults.
 
     Raises:
-        Invalid: the service names no model, or the model is disabled or has no format.
-        NotFound: there is no model of that name.
+        Invalid: the service names no model, or the model has no format.
+        BaseModelNotReady: the model is disabled.
+        BaseModelNotFound: there is no model of that name.
         NotServed: the cluster does not serve models.
     """
     name = (service.spec.get("model") or {}).get("name")
@@ -76,13 +77,13 @@ def resolve_model(inputs: Inputs, *, service: ServiceValues) -> Model:
                 f"spec.model.name refers to {name!r}, but the cluster does not serve ClusterBaseModel: "
                 "install OME's CRDs"
             )
-        raise NotFound(
+        raise BaseModelNotFound(
             f'spec.model.name refers to model "{name}", which exists neither as BaseModel in namespace '
             f"{service.namespace} nor as ClusterBaseModel: create it, or name another"
         )
     model = Model(inputs.model)
     if model.spec.get("disabled"):
-        raise Invalid(f"spec.model.name refers to {model}, which is disabled: enable it, or name another")
+        raise BaseModelNotReady(f"spec.model.name refers to {model}, which is disabled: enable it, or name another")
     if not model.format.get("name"):
         raise Invalid(f"spec.model.name refers to {model}, which has no spec.modelFormat.name: set it there")
     return model

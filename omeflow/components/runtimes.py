@@ -5,7 +5,7 @@ Which one is selected, and by what rules, is in `selection`, `compatibility` and
 
 from dataclasses import dataclass
 
-from omeflow.api.errors import Invalid, NotFound, NotServed
+from omeflow.api.errors import NoSupportingRuntime, NotServed, RuntimeDisabled, RuntimeNotRecognized
 from omeflow.api.kinds import CLUSTER_SERVING_RUNTIME
 from omeflow.components.canonical import canonical
 from omeflow.components.compatibility import incompatibility, required_accelerators
@@ -62,8 +62,9 @@ def resolve_runtime(inputs: Inputs, *, service: ServiceValues, model: Model) -> 
         service: the service with its defaults.
 
     Raises:
-        Invalid: the runtime is disabled or does not fit, or none can be selected.
-        NotFound: there is no runtime of that name.
+        RuntimeDisabled: it is.
+        NoSupportingRuntime: the runtime does not fit, or none can be selected.
+        RuntimeNotRecognized: there is no runtime of that name.
         NotServed: the cluster does not serve runtimes.
     """
     name = (service.spec.get("runtime") or {}).get("name")
@@ -72,19 +73,19 @@ def resolve_runtime(inputs: Inputs, *, service: ServiceValues, model: Model) -> 
     if not name:
         why = inputs.reasons.get("runtime", "no runtime has been selected")
         if inputs.runtime is None:
-            raise Invalid(f"spec.runtime.name is not set, and {why}")
+            raise NoSupportingRuntime(f"spec.runtime.name is not set, and {why}")
         return Runtime(inputs.runtime, why, automatic=True)
     if inputs.runtime is None:
-        raise NotFound(
+        raise RuntimeNotRecognized(
             f'spec.runtime.name refers to runtime "{name}", which exists neither as ServingRuntime in namespace '
             f"{service.namespace} nor as ClusterServingRuntime: create it, or name another"
         )
     runtime = Runtime(inputs.runtime)
     if inputs.runtime.spec.get("disabled"):
-        raise Invalid(f"spec.runtime.name refers to {runtime}, which is disabled: enable it, or name another")
+        raise RuntimeDisabled(f"spec.runtime.name refers to {runtime}, which is disabled: enable it, or name another")
     accelerators = required_accelerators(service)
     if reason := incompatibility(inputs.runtime.spec, model=model.spec, accelerators=accelerators):
-        raise Invalid(
+        raise NoSupportingRuntime(
             f"spec.runtime.name refers to {runtime}, which does not support {model}: {reason}; name a runtime that does"
         )
     return runtime

@@ -3,9 +3,49 @@
 Every strategy translates its backend's objects into this, so that "done" means the same everywhere (design rule 7).
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from omeflow.api.steps import RoleNumbers
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What something says about itself, as a Kubernetes condition does: status is True, False or Unknown."""
+
+    status: str
+    reason: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Crash:
+    """A container that has ended with an error, and is started again and again.
+
+    Attributes:
+        exit_code: of its last end.
+    """
+
+    pod: str
+    container: str
+    exit_code: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Revisions:
+    """What a backend with revisions of its own, Knative, says of them (ome.md 13.3).
+
+    Attributes:
+        ready: the newest revision that is ready.
+        traffic: which revision gets how much, as the backend writes it.
+        parts: conditions of parts of the role, by the end of their type: RouteReady, ConfigurationReady.
+    """
+
+    ready: str = ""
+    traffic: Sequence[Mapping[str, Any]] = ()
+    parts: Mapping[str, Verdict] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +65,10 @@ class RoleState:
         stuck: objects that the backend's controller will never move to the last template; deleting them does.
         waits_for: what is missing, in a sentence; empty when the role is done.
         obj: the object to look at, as `kinds.title` writes it.
-        url: where the backend itself makes the role reachable, as Knative does; empty if it does not.
+        url, address: where the backend itself makes the role reachable, from outside and in the cluster, as Knative
+            does; empty if it does not.
+        crashes: one for each pod that does not come up by itself.
+        revisions: what the backend says of its own; None if it has none.
     """
 
     role: str
@@ -40,6 +83,9 @@ class RoleState:
     waits_for: str = ""
     obj: str = ""
     url: str = ""
+    address: str = ""
+    crashes: tuple[Crash, ...] = ()
+    revisions: Revisions | None = None
 
     def done_at(self, attempt: int) -> bool:
         """Whether all of the role is at that attempt's template, available, without old extras."""

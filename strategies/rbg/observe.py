@@ -11,7 +11,7 @@ from omeflow.api.kinds import POD, ROLE_BASED_GROUP, ROLE_INSTANCE, ROLE_INSTANC
 from omeflow.api.names import ATTEMPT, ROLE_NAME, role_attempt
 from omeflow.rollout.roles import RoleState
 from strategies.contract import Live, Manifest
-from strategies.pods import labels, trouble
+from strategies.pods import crashes, labels, trouble
 from strategies.rbg.instances import Instance, instances, stuck
 
 
@@ -67,6 +67,7 @@ def _role_state(
         stuck=stuck(found, desired=desired, closed=closed) if handed and _is_observed(workload) else (),
         waits_for=_waits_for(role, attempt, workload, found, pods),
         obj=title(workload),
+        crashes=crashes(pods),
     )
 
 

@@ -7,21 +7,30 @@ objects themselves.
 from collections.abc import Sequence
 
 from omeflow.api.kinds import RAY_CLUSTER, title
-from omeflow.rollout.roles import RoleState
+from omeflow.rollout.roles import Revisions, RoleState, Verdict
 from strategies.contract import Live, Manifest
+
+_PARTS = {"RouteReady": "RoutesReady", "ConfigurationReady": "ConfigurationsReady"}
+"""Conditions of a component, and those of its Knative Service (ome.md 13.3)."""
 
 
 def knative_state(role: str, objects: Sequence[Manifest], live: Live) -> RoleState:
     """Args: objects: the Knative Service, alone."""
     [workload] = objects
-    waits_for = _waits_for(workload, "Ready")
+    waits_for, status = _waits_for(workload, "Ready"), workload.get("status") or {}
     return RoleState(
         role,
         desired=1,
         updated=0 if waits_for else 1,
         ready=1 if _is_true(workload, "Ready") else 0,
-        revision=(workload.get("status") or {}).get("latestCreatedRevisionName", ""),
-        url=(workload.get("status") or {}).get("url", ""),
+        revision=status.get("latestCreatedRevisionName", ""),
+        url=status.get("url", ""),
+        address=(status.get("address") or {}).get("url", ""),
+        revisions=Revisions(
+            ready=status.get("latestReadyRevisionName", ""),
+            traffic=status.get("traffic") or (),
+            parts={part: _verdict(workload, condition) for part, condition in _PARTS.items()},
+        ),
         settled=not waits_for,
         waits_for=waits_for,
         obj=title(workload),
@@ -50,6 +59,13 @@ def ray_state(role: str, objects: Sequence[Manifest], live: Live) -> RoleState:
         waits_for="; ".join(waits),
         obj=title(objects[0]),
     )
+
+
+def _verdict(obj: Manifest, condition: str) -> Verdict:
+    found = find_condition(obj, condition)
+    if not found:
+        return Verdict("Unknown", "NotReported", f"{title(obj)} says nothing about {condition} yet")
+    return Verdict(found["status"], found.get("reason") or "", found.get("message") or "")
 
 
 def _waits_for(obj: Manifest, condition: str) -> str:

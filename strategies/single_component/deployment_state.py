@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from omeflow.api.kinds import POD, REPLICA_SET, title
 from omeflow.rollout.roles import RoleState
 from strategies.contract import Live, Manifest
-from strategies.pods import is_over, is_ready, is_terminating, labels, trouble
+from strategies.pods import crashes, is_over, is_ready, is_terminating, labels, trouble
 from strategies.single_component.conditions import find_condition, is_observed
 
 HASH = "pod-template-hash"
@@ -39,6 +39,7 @@ def deployment_state(role: str, objects: Sequence[Manifest], live: Live) -> Role
         settled=newest is not None and len(current) == len(pods),
         waits_for=_waits_for(workload, desired, updated, pods),
         obj=title(workload),
+        crashes=crashes(pods),
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from omeflow.api.kinds import POD, title
 from omeflow.rollout.roles import RoleState
 from strategies.contract import Live, Manifest
-from strategies.pods import is_over, is_ready, is_terminating, labels, trouble
+from strategies.pods import crashes, is_over, is_ready, is_terminating, labels, trouble
 from strategies.single_component.conditions import is_observed
 
 _PREFIX = "leaderworkerset.sigs.k8s.io/"
@@ -44,6 +44,7 @@ def leader_worker_set_state(role: str, objects: Sequence[Manifest], live: Live) 
         settled=settled,
         waits_for=_waits_for(workload, desired, updated, len(groups), pods),
         obj=title(workload),
+        crashes=crashes(pods),
     )
 
 

@@ -65,17 +65,27 @@ def pod(manifest: Manifest) -> Manifest:
         for condition in status.get("conditions") or []
         if condition["type"] in ("Ready", "PodScheduled")
     ]
-    waiting = [
-        {
-            "name": container["name"],
-            "image": container.get("image", ""),
-            "state": {"waiting": container["state"]["waiting"]},
-        }
-        for container in status.get("containerStatuses") or []
-        if "waiting" in (container.get("state") or {})
-    ]
+    waiting = {
+        field: [
+            _waiting(container)
+            for container in status.get(field) or []
+            if (container.get("state") or {}).get("waiting")
+        ]
+        for field in ("initContainerStatuses", "containerStatuses")
+    }
     over = {"phase": status["phase"]} if status.get("phase") in ("Succeeded", "Failed") else {}
-    return {"metadata": metadata, "status": {"conditions": conditions, "containerStatuses": waiting, **over}}
+    return {"metadata": metadata, "status": {"conditions": conditions, **waiting, **over}}
+
+
+def _waiting(container: Manifest) -> Manifest:
+    """Why a container waits, and how it ended before; when it did would wake somebody at each of its ends."""
+    ended = (container.get("lastState") or {}).get("terminated") or {}
+    last = {key: ended[key] for key in ("exitCode", "reason", "message") if key in ended}
+    return {
+        "name": container["name"],
+        "image": container.get("image", ""),
+        "state": {"waiting": container["state"]["waiting"]},
+    } | ({"lastState": {"terminated": last}} if last else {})
 
 
 def replica_set(manifest: Manifest) -> Manifest:

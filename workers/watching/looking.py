@@ -14,16 +14,19 @@ from omeflow.api.names import ROLES
 from omeflow.api.rollouts import InferenceRollout, Phase
 from omeflow.api.steps import DEPENDENCY, REPAIR, Change, RoleNumbers
 from omeflow.components.inputs import Inputs, fingerprint
+from omeflow.components.migration import with_engine
 from omeflow.kube.client import Cluster
 from omeflow.rollout.admission import Admission
-from omeflow.rollout.roles import RoleState
+from omeflow.rollout.roles import RoleState, Verdict
 from omeflow.rollout.status import Facts
 from omeflow.rollout.trigger import Changed, Trigger, decide
+from omeflow.rollout.urls import ServiceUrls
 from strategies.causes import inputs_before, what_changed
 from strategies.contract import Owner
 from strategies.drift import drift
+from strategies.exposure.standing import way_in
 from strategies.pending import pending_roles
-from strategies.recorded import planned_urls, serving_after
+from strategies.recorded import Planned, newest_plan, planned, serving_after
 from strategies.render import needed_kinds, on_a_cluster_without
 from workers.watching.queue import Queue, Service
 from workers.watching.signals import Signals
@@ -52,6 +55,7 @@ class _Memory:
     changed: Changed | None = None
     held: str = ""
     """Why what is due does not begin yet."""
+    planned: Planned | None = None
     needs_of: str = ""
     """Fingerprint of the inputs whose objects need the kinds `needs`."""
     needs: list[Kind] = field(default_factory=list)
@@ -112,18 +116,47 @@ class Looker:
         if attempts and not attempts[-1].status.phase.closed:
             await self._tell_roles(service, memory, roles)
             self._queue.add_later(service, seconds=AGAIN)
-        facts = Facts(
-            generation=manifest["metadata"]["generation"],
-            fingerprint=seen,
-            records=attempts,
-            roles=roles,
-            expected=[role for role in ROLES if manifest["spec"].get(role) is not None],
-            pending=self._pending(memory, attempts, inputs),
-            held=memory.held,
-            urls=planned_urls(attempts).with_live({role: state.url for role, state in roles.items() if state.url}),
-        )
+        facts = self._facts(service, manifest, memory, attempts, roles, inputs)
         if rest := await write_status(self._cluster, service, manifest, facts, memory.written):
             self._queue.add_later(service, seconds=rest)
+
+    def _facts(
+        self,
+        service: Service,
+        manifest: dict[str, Any],
+        memory: _Memory,
+        attempts: list[InferenceRollout],
+        roles: dict[str, RoleState],
+        inputs: Inputs,
+    ) -> Facts:
+        plan = self._planned(memory, attempts)
+        going_on = bool(attempts) and not attempts[-1].status.phase.closed
+        urls = plan.desired.urls if plan else ServiceUrls()
+        return Facts(
+            generation=manifest["metadata"]["generation"],
+            fingerprint=memory.fingerprint,
+            records=attempts,
+            roles=roles,
+            urls=urls.with_live({role: state.url for role, state in roles.items() if state.url}),
+            expected=[role for role in ROLES if with_engine(manifest["spec"]).get(role) is not None],
+            virtual=plan is not None and not plan.desired.roles,
+            way_in=self._way_in(service, plan, going_on=going_on) if plan else None,
+            accelerators=plan.accelerators if plan else {},
+            pending=self._pending(memory, attempts, inputs),
+            held=memory.held,
+        )
+
+    def _way_in(self, service: Service, plan: Planned, *, going_on: bool) -> Verdict:
+        return way_in(plan.desired.exposure, self._world.shared(service), going_on=going_on)
+
+    def _planned(self, memory: _Memory, attempts: list[InferenceRollout]) -> Planned | None:
+        """What the newest plan wants, unpacked once; what an attempt has planned never changes."""
+        newest = newest_plan(attempts)
+        if newest is None:
+            return None
+        if memory.planned is None or memory.planned.number != newest.spec.number:
+            memory.planned = planned(newest)
+        return memory.planned
 
     def _inputs(self, manifest: dict[str, Any], memory: _Memory, attempts: list[InferenceRollout]) -> Inputs:
         """What decides the service's outcome. What the cluster lacks counts only if an attempt is still to be made.

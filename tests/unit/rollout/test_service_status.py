@@ -1,5 +1,8 @@
 """The status of a service says what is true, and nothing twice (design sections 3 and 6, ome.md 13.2)."""
 
+import functools
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,8 +11,9 @@ from hypothesis import strategies as st
 from rollout_samples import record, serving
 
 from omeflow.api.rollouts import InferenceRollout, Phase, Wait
-from omeflow.rollout.roles import RoleState
-from omeflow.rollout.status import Facts, service_status
+from omeflow.local.crds import OME, shipped
+from omeflow.rollout.roles import Crash, Revisions, RoleState, Verdict
+from omeflow.rollout.status import Facts, SelectedAccelerator, service_status, turns
 from omeflow.rollout.urls import ServiceUrls
 
 Json = dict[str, Any]
@@ -70,6 +74,7 @@ def test_a_converged_service() -> None:
         "modelStatus": {
             "transitionStatus": "UpToDate",
             "modelRevisionStates": {"activeModelState": "Loaded", "targetModelState": "Loaded"},
+            "modelCopies": {"failedCopies": 0, "totalCopies": 2},
         },
         "url": URLS.url,
         "address": {"url": URLS.address},
@@ -228,9 +233,24 @@ def test_a_url_that_nobody_knows_is_not_told() -> None:
     assert status_of(serving("engine"), urls=ServiceUrls(address="http://a"))["address"] == {"url": "http://a"}
 
 
-def test_a_service_without_roles_of_its_own_has_a_url() -> None:
-    virtual = ServiceUrls("http://chat", "http://chat")
-    assert status_of(urls=virtual)["url"] == "http://chat"
+def test_a_virtual_deployment_is_ready_and_tells_where_somebody_else_serves() -> None:
+    url = "http://chat.serving.svc.cluster.local"
+    status = status_of(urls=ServiceUrls(url, url), virtual=True, expected=["engine"], way_in=Verdict("False", "x", "y"))
+    assert condition(status, "Ready") == {
+        "status": "True",
+        "reason": "VirtualDeployment",
+        "message": "InferenceService is in VirtualDeployment mode",
+    }
+    assert [entry["type"] for entry in status["conditions"]] == ["Ready", "RolledOut"]
+    assert (status["url"], status["address"]) == (url, {"url": url})
+    assert status["components"] == {"predictor": {"url": url}}
+    assert "modelStatus" not in status
+
+
+def test_a_virtual_deployment_is_told_of_only_when_nothing_of_its_own_is_left() -> None:
+    status = status_of(serving("engine", ready=1), virtual=True)
+    assert verdict(status, "Ready") == "False"
+    assert "predictor" not in status["components"]
 
 
 def test_a_component_may_have_the_url_that_its_backend_gave_it() -> None:
@@ -271,6 +291,179 @@ def test_conditions_of_a_removed_role_and_of_others_go_away() -> None:
     assert kinds == ["EngineReady", "Ready", "RolledOut"]
 
 
+@pytest.mark.parametrize(
+    ("way_in", "ready"),
+    [
+        (Verdict("True"), {"status": "True"}),
+        (Verdict("True", "IngressDisabled", "Ingress creation is disabled"), {"status": "True"}),
+        (
+            Verdict("False", "NotApplied", "Ingress serving/chat does not exist"),
+            {"status": "False", "reason": "NotApplied", "message": "Ingress serving/chat does not exist"},
+        ),
+        (Verdict("Unknown", "NotApplied", "Ingress serving/chat does not exist yet"), {"status": "True"}),
+    ],
+)
+def test_a_way_in_that_is_shut_is_a_service_that_is_not_ready(way_in: Verdict, ready: Json) -> None:
+    status = status_of(serving("engine"), way_in=way_in)
+    assert condition(status, "Ready") == ready
+    shown = condition(status, "IngressReady")
+    assert (shown["status"], shown.get("reason", "")) == (way_in.status, way_in.reason)
+    broken = status_of(serving("engine", ready=0), way_in=way_in)
+    assert condition(broken, "Ready")["reason"] == "RolesNotAvailable"
+
+
+def knative(role: str, **parts: str) -> RoleState:
+    verdicts = {part: Verdict(status, "" if status == "True" else "Why", part) for part, status in parts.items()}
+    traffic = [{"latestRevision": True, "percent": 100, "revisionName": f"{role}-2", "unknown": "x"}]
+    revisions = Revisions(ready=f"{role}-2", traffic=traffic, parts=verdicts)
+    return replace(serving(role), revision=f"{role}-3", address=f"http://{role}.local", revisions=revisions)
+
+
+@pytest.mark.parametrize(
+    ("engine", "router", "expected"),
+    [
+        ("True", "True", {"status": "True"}),
+        ("True", "False", {"status": "False", "reason": "Why", "message": "router: RouteReady"}),
+        ("Unknown", "True", {"status": "Unknown", "reason": "Why", "message": "engine: RouteReady"}),
+        ("Unknown", "False", {"status": "False", "reason": "Why", "message": "router: RouteReady"}),
+    ],
+)
+def test_what_knative_says_of_its_parts_is_told_by_role_and_as_a_whole(
+    engine: str, router: str, expected: Json
+) -> None:
+    roles = [
+        knative(role, RouteReady=said, ConfigurationReady="True")
+        for role, said in (("engine", engine), ("router", router))
+    ]
+    status = status_of(*roles)
+    assert (verdict(status, "EngineRouteReady"), verdict(status, "RouterRouteReady")) == (engine, router)
+    assert condition(status, "RoutesReady") == {"severity": "Info", **expected}
+    assert condition(status, "LatestDeploymentReady") == {"status": "True", "severity": "Info"}
+
+
+def test_a_service_that_is_serverless_in_part_has_no_sum_of_routes() -> None:
+    kinds = [
+        entry["type"] for entry in status_of(knative("engine", RouteReady="True"), serving("router"))["conditions"]
+    ]
+    assert kinds == ["EngineReady", "EngineRouteReady", "Ready", "RolledOut", "RouterReady"]
+
+
+def test_the_revision_that_had_all_traffic_last_is_remembered() -> None:
+    component = status_of(knative("engine"))["components"]["engine"]
+    share = {"latestRevision": True, "percent": 100, "revisionName": "engine-2"}
+    told = {"latestCreatedRevision": "engine-3", "latestReadyRevision": "engine-2", "traffic": [share]}
+    assert component == {
+        **told,
+        "latestRolledoutRevision": "engine-2",
+        "url": HOSTS["engine"],
+        "address": {"url": "http://engine.local"},
+    }
+    before = {
+        "components": {"engine": {"latestRolledoutRevision": "engine-1", "previousRolledoutRevision": "engine-0"}}
+    }
+    after = status_of(knative("engine"), before=before)["components"]["engine"]
+    assert (after["latestRolledoutRevision"], after["previousRolledoutRevision"]) == ("engine-2", "engine-1")
+    canary = replace(knative("engine"), revisions=Revisions("engine-2", [{"revisionName": "engine-2", "percent": 20}]))
+    kept = status_of(canary, before=before)["components"]["engine"]
+    assert (kept["latestRolledoutRevision"], kept["previousRolledoutRevision"]) == ("engine-1", "engine-0")
+
+
+def test_the_accelerator_of_a_role_is_told_with_the_reason() -> None:
+    chosen = SelectedAccelerator("h100", "the cheapest that fits", {"gpu": "h100"}, {"nvidia.com/gpu": "4"})
+    status = status_of(serving("engine"), serving("router"), accelerators={"engine": chosen})
+    assert status["components"]["engine"]["selectedAccelerator"] == {
+        "acceleratorClass": "h100",
+        "reason": "the cheapest that fits",
+        "nodeSelector": {"gpu": "h100"},
+        "resourceRequests": {"nvidia.com/gpu": "4"},
+    }
+    assert "selectedAccelerator" not in status["components"]["router"]
+
+
+CRASH = Crash("chat-engine-0", "ome-container", 137, "out of memory")
+
+
+@pytest.mark.parametrize(
+    ("roles", "last", "transition", "active", "target"),
+    [
+        ([serving("engine"), serving("router")], record(), "UpToDate", "Loaded", "Loaded"),
+        ([serving("engine"), serving("router", ready=0)], record(), "InProgress", "Pending", "Pending"),
+        ([serving("engine", ready=1)], record(), "InProgress", "Pending", "Pending"),
+        ([serving("engine")], record(2, phase=Phase.PROGRESSING, wait=WAIT), "InProgress", "Loaded", "Pending"),
+        ([serving("engine")], record(2, fingerprint="f0"), "InProgress", "Loaded", "Pending"),
+        ([serving("engine")], record(2, phase=Phase.BLOCKED, wait=WAIT), "InProgress", "Loaded", "Pending"),
+        ([serving("engine")], record(2, phase=Phase.FAILED), "InvalidSpec", "Loaded", "Pending"),
+        ([], record(phase=Phase.FAILED), "InvalidSpec", "Pending", "Pending"),
+        ([], record(phase=Phase.FAILED, fingerprint="f0"), "InProgress", "Pending", "Pending"),
+        (
+            [replace(serving("engine"), crashes=(CRASH,))],
+            record(2, phase=Phase.PROGRESSING, wait=WAIT),
+            "BlockedByFailedLoad",
+            "Loaded",
+            "FailedToLoad",
+        ),
+        (
+            [replace(serving("engine", ready=1), crashes=(CRASH,))],
+            record(),
+            "BlockedByFailedLoad",
+            "Pending",
+            "FailedToLoad",
+        ),
+    ],
+)
+def test_the_model_is_loaded_if_every_role_serves(
+    roles: list[RoleState], last: InferenceRollout, transition: str, active: str, target: str
+) -> None:
+    told = status_of(*roles, last=last)["modelStatus"]
+    assert told["transitionStatus"] == transition
+    assert told["modelRevisionStates"] == {"activeModelState": active, "targetModelState": target}
+
+
+@pytest.mark.parametrize(
+    ("failure", "reason"),
+    [
+        ("BaseModelNotFound", "BaseModelNotFound"),
+        ("BaseModelNotReady", "BaseModelNotReady"),
+        ("RuntimeNotRecognized", "RuntimeNotRecognized"),
+        ("RuntimeDisabled", "RuntimeDisabled"),
+        ("NoSupportingRuntime", "NoSupportingRuntime"),
+        ("Invalid", "InvalidPredictorSpec"),
+        ("Forbidden", None),
+        (None, None),
+    ],
+)
+def test_a_refusal_has_the_reason_that_ome_has_for_it(failure: str | None, reason: str | None) -> None:
+    refused = record(2, phase=Phase.FAILED, reason=failure, message="no such thing", finished_at=NOW)
+    told = status_of(serving("engine"), last=refused)["modelStatus"]["lastFailureInfo"]
+    assert told == {"message": "no such thing", "time": NOW} | ({"reason": reason} if reason else {})
+
+
+@pytest.mark.parametrize(("role", "reason"), [("engine", "ModelLoadFailed"), ("router", "RuntimeUnhealthy")])
+def test_a_crash_is_told_as_long_as_it_goes_on(role: str, reason: str) -> None:
+    roles = {name: serving(name) for name in ("engine", "router")}
+    broken = replace(serving(role, ready=1), crashes=(CRASH,))
+    told = status_of(*(roles | {role: broken}).values())["modelStatus"]
+    assert told["lastFailureInfo"] == {
+        "exitCode": 137,
+        "location": "chat-engine-0",
+        "message": "out of memory",
+        "modelRevisionName": f"chat-{role}-abc",
+        "reason": reason,
+    }
+    assert told["modelCopies"] == (
+        {"failedCopies": 1, "totalCopies": 1} if role == "engine" else {"failedCopies": 0, "totalCopies": 2}
+    )
+    mended = service_status(facts(*roles.values()), before={"modelStatus": told}, now=LATER)
+    assert "lastFailureInfo" not in mended["modelStatus"]
+
+
+def test_words_alone_are_worth_no_write_at_once() -> None:
+    some, others = (status_of(serving("engine", ready=0, waits_for=words)) for words in ("a", "b"))
+    assert some != others
+    assert turns(some) == turns(others)
+    assert turns(some) != turns(status_of(serving("engine")))
+
+
 states = st.builds(
     serving,
     st.sampled_from(["engine", "decoder", "router"]),
@@ -278,6 +471,27 @@ states = st.builds(
     desired=st.integers(0, 3),
     waits_for=st.sampled_from(["", "not yet"]),
     attempt=st.integers(0, 2),
+)
+verdicts = st.builds(
+    lambda status, why: Verdict(status, "" if status == "True" else "Why", why),
+    st.sampled_from(["True", "False", "Unknown"]),
+    st.sampled_from(["", "some words"]),
+)
+revisions = st.builds(
+    Revisions,
+    ready=st.sampled_from(["", "r-1", "r-2"]),
+    traffic=st.lists(
+        st.fixed_dictionaries({"revisionName": st.sampled_from(["r-1", "r-2"]), "percent": st.integers(0, 100)}),
+        max_size=2,
+    ),
+    parts=st.fixed_dictionaries({"RouteReady": verdicts, "ConfigurationReady": verdicts}),
+)
+states = st.builds(
+    replace,
+    states,
+    crashes=st.sampled_from([(), (CRASH,)]),
+    revisions=st.none() | revisions,
+    address=st.just("http://a"),
 )
 situations = st.builds(
     facts,
@@ -287,7 +501,13 @@ situations = st.builds(
         fingerprint=st.sampled_from(["f1", "f2"]),
         phase=st.sampled_from(list(Phase)),
         wait=st.sampled_from([None, WAIT]),
+        reason=st.sampled_from([None, "Invalid", "BaseModelNotFound", "Forbidden"]),
     ),
+    virtual=st.booleans(),
+    way_in=st.none() | verdicts,
+    expected=st.sampled_from([[], ["engine"], ["engine", "router"]]),
+    held=st.sampled_from(["", "waits for its turn"]),
+    accelerators=st.sampled_from([{}, {"engine": SelectedAccelerator("h100", "fits", {"a": "b"}, {"gpu": "1"})}]),
     roles=st.lists(states, unique_by=lambda state: state.role).map(
         lambda found: {state.role: state for state in found}
     ),
@@ -302,25 +522,68 @@ def test_looking_again_changes_nothing(earlier: Facts, present: Facts) -> None:
 
 
 @given(situations)
-def test_ready_is_true_only_if_every_role_has_all_its_pods(present: Facts) -> None:
+def test_ready_is_true_only_if_every_role_has_all_its_pods_and_there_is_a_way_in(present: Facts) -> None:
     status = service_status(present, before={}, now=NOW)
     complete = bool(present.roles) and all(0 < state.desired <= state.ready for state in present.roles.values())
-    assert (verdict(status, "Ready") == "True") is complete
+    there = complete and set(present.expected) <= set(present.roles)
+    open_to_all = present.way_in is None or present.way_in.status != "False"
+    elsewhere = present.virtual and not present.roles
+    assert (verdict(status, "Ready") == "True") is (elsewhere or (there and open_to_all))
+
+
+@given(situations, situations)
+def test_every_status_is_one_that_omes_full_definition_allows(earlier: Facts, present: Facts) -> None:
+    status = service_status(present, before=service_status(earlier, before={}, now=NOW), now=LATER)
+    assert list(_objections(status, _schema(), "status")) == []
+
+
+def test_what_the_definition_does_not_allow_is_noticed() -> None:
+    """The judge of the test above."""
+    wrong: Json = {
+        "modelStatus": {"lastFailureInfo": {"reason": "Forbidden"}},
+        "conditions": [{"type": "Ready"}],
+        "stage": "engine",
+        "observedGeneration": "3",
+    }
+    assert sorted(_objections(wrong, _schema(), "status")) == [
+        "status.conditions[0].status is missing",
+        "status.modelStatus.lastFailureInfo.reason may not be 'Forbidden'",
+        "status.modelStatus.transitionStatus is missing",
+        "status.observedGeneration is no integer",
+        "status.stage is not known",
+    ]
+
+
+@functools.cache
+def _schema() -> Json:
+    [definition] = [one for one in shipped([OME]) if one["spec"]["names"]["kind"] == "InferenceService"]
+    schema: Json = definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"]
+    return schema
+
+
+_TYPES = {"object": dict, "array": list, "string": str, "integer": int, "boolean": bool}
+
+
+def _objections(value: Any, schema: Json, place: str) -> Iterator[str]:
+    """What the API server would object to, or drop."""
+    if not isinstance(value, _TYPES[schema["type"]]):
+        yield f"{place} is no {schema['type']}"
+    elif "enum" in schema and value not in schema["enum"]:
+        yield f"{place} may not be {value!r}"
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _objections(item, schema["items"], f"{place}[{index}]")
+    elif isinstance(value, dict):
+        yield from (f"{place}.{name} is missing" for name in schema.get("required", []) if name not in value)
+        for name, item in value.items():
+            below = schema.get("properties", {}).get(name) or schema.get("additionalProperties")
+            if below:
+                yield from _objections(item, below, f"{place}.{name}")
+            else:
+                yield f"{place}.{name} is not known"
 
 
 @given(situations)
 def test_whatever_is_not_true_says_why(present: Facts) -> None:
     for entry in service_status(present, before={}, now=NOW)["conditions"]:
         assert entry["status"] == "True" or entry["reason"]
-
-
-def test_a_virtual_deployment_is_ready_without_any_object() -> None:
-    virtual = record()
-    virtual.spec.plan, virtual.spec.modes = "planned", {}
-    assert condition(status_of(last=virtual), "Ready") == {
-        "status": "True",
-        "reason": "VirtualDeployment",
-        "message": "InferenceService is in VirtualDeployment mode",
-    }
-    virtual.spec.modes = {"engine": "RawDeployment"}
-    assert verdict(status_of(last=virtual), "Ready") == "Unknown"

@@ -1,0 +1,118 @@
+"""The conditions of an InferenceService (ome.md 13.2 to 13.4), as they are at this moment.
+
+Each is computed anew from what is there, so none survives what it was about, and no reason is written over another
+(ome.md 16.38, 16.42).
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from omeflow.api.names import ENGINE
+from omeflow.api.rollouts import InferenceRollout, Phase
+from omeflow.rollout.roles import RoleState, Verdict
+from omeflow.rollout.status.facts import Facts, is_available
+
+Json = dict[str, Any]
+
+ROLLED_OUT = "RolledOut"
+"""Condition: the last change has been carried out; its reason and message say what it waits for, or why it failed."""
+_OF_THE_WHOLE = {"RouteReady": "RoutesReady", "ConfigurationReady": "LatestDeploymentReady"}
+"""What the parts of a Serverless service's components sum up to (ome.md 13.4)."""
+
+
+def conditions(facts: Facts) -> list[Json]:
+    """All of them, by type, without times."""
+    found = [*_of_roles(facts), _rolled_out(facts), _ready(facts)]
+    if facts.way_in and not facts.serves_elsewhere:
+        found.append(_condition("IngressReady", facts.way_in))
+    return sorted(found, key=lambda condition: str(condition["type"]))
+
+
+def _condition(kind: str, verdict: Verdict, *, severity: str = "") -> Json:
+    told = {"severity": severity, "reason": verdict.reason, "message": verdict.message}
+    return {"type": kind, "status": verdict.status, **{key: text for key, text in told.items() if text}}
+
+
+def _of_roles(facts: Facts) -> Iterator[Json]:
+    for state in facts.roles.values():
+        severity = "" if state.role == ENGINE else "Info"
+        yield _condition(f"{state.role.capitalize()}Ready", _role(state), severity=severity)
+        for part, verdict in _parts(state).items():
+            yield _condition(f"{state.role.capitalize()}{part}", verdict, severity="Info")
+    if facts.roles and all(_parts(state) for state in facts.roles.values()):
+        for part, whole in _OF_THE_WHOLE.items():
+            parts = [(state.role, _parts(state)[part]) for state in facts.roles.values()]
+            yield _condition(whole, _sum(parts), severity="Info")
+
+
+def _role(state: RoleState) -> Verdict:
+    if is_available(state):
+        return Verdict("True")
+    message = f"{state.ready} of {state.desired} available" + (f"; {state.waits_for}" if state.waits_for else "")
+    return Verdict("False", "NotAvailable", message)
+
+
+def _parts(state: RoleState) -> dict[str, Verdict]:
+    return dict(state.revisions.parts) if state.revisions else {}
+
+
+def _sum(parts: Sequence[tuple[str, Verdict]]) -> Verdict:
+    """True if all are; else the first that is False, else the first that is not known."""
+    for status in ("False", "Unknown"):
+        for role, verdict in parts:
+            if verdict.status == status:
+                return Verdict(status, verdict.reason or "NotReady", f"{role}: {verdict.message}".rstrip(": "))
+    return Verdict("True")
+
+
+def _ready(facts: Facts) -> Json:
+    return _condition("Ready", _whole(facts))
+
+
+def _whole(facts: Facts) -> Verdict:
+    """Every role available, and a way in. Nothing there yet: the failure, if there is one, says more than the
+    absence."""
+    if facts.serves_elsewhere:
+        return Verdict("True", "VirtualDeployment", "InferenceService is in VirtualDeployment mode")
+    if facts.unavailable:
+        names = ", ".join(f"{state.role} {state.ready} of {state.desired}" for state in facts.unavailable)
+        return Verdict("False", "RolesNotAvailable", f"available: {names}")
+    if facts.serves:
+        shut = facts.way_in is not None and facts.way_in.status == "False"
+        return facts.way_in if shut and facts.way_in else Verdict("True")
+    status = facts.last.status
+    if status.phase is Phase.FAILED:
+        return Verdict("False", status.reason or "Failed", status.message or f"attempt {facts.last.spec.number} failed")
+    return Verdict("Unknown", "Planning", "nothing serves yet")
+
+
+def _rolled_out(facts: Facts) -> Json:
+    return _condition(ROLLED_OUT, _last_change(facts))
+
+
+def _last_change(facts: Facts) -> Verdict:
+    last = facts.last
+    status, number = last.status, last.spec.number
+    if status.phase.closed and not facts.taken_up:
+        if facts.held:
+            return Verdict("Unknown", "Held", facts.held)
+        return Verdict("Unknown", "Planning", "the last change is being taken up")
+    if status.phase is Phase.SUCCEEDED:
+        return Verdict("True", "Converged", "; ".join([f"attempt {number} converged", *facts.pending.values()]))
+    if status.phase is Phase.FAILED:
+        return Verdict("False", status.reason or "Failed", status.message or f"attempt {number} failed")
+    if status.wait:
+        until = f" (until {status.wait.deadline})" if status.wait.deadline else ""
+        seen = "; ".join(
+            state.waits_for for state in facts.roles.values() if state.role in _in_hand(last) and state.waits_for
+        )
+        message = f"attempt {number}, {status.wait.name}: {seen or status.wait.reason}{until}"
+        if status.phase is Phase.BLOCKED:
+            return Verdict("False", "Blocked", message)
+        return Verdict("Unknown", "Progressing", message)
+    return Verdict("Unknown", "Planning", f"attempt {number} is being planned")
+
+
+def _in_hand(last: InferenceRollout) -> Sequence[str]:
+    """Roles of the stage that is being awaited."""
+    return last.status.stages[-1].roles if last.status.stages else ()
