@@ -9,6 +9,7 @@ from rich.table import Table
 
 from omeflow.api.errors import NotFound
 from omeflow.api.kinds import INFERENCE_ROLLOUT, INFERENCE_SERVICE
+from omeflow.api.names import ROLES
 from omeflow.api.rollouts import InferenceRollout
 from omeflow.cli.connection import Context, Kubeconfig
 from omeflow.cli.console import stdout
@@ -60,21 +61,26 @@ async def _read(
 
 def _row(service: Manifest, records: list[InferenceRollout]) -> Manifest:
     conditions = {c["type"]: c for c in (service.get("status") or {}).get("conditions") or []}
-    roles = {
-        kind.removesuffix("Ready").lower(): condition.get("message") or condition["status"]
-        for kind, condition in conditions.items()
-        if kind.endswith("Ready") and kind != "Ready"
+    shown = {
+        role: conditions[f"{role.capitalize()}Ready"] for role in ROLES if f"{role.capitalize()}Ready" in conditions
     }
+    if (ingress := conditions.get("IngressReady", {"status": "True"}))["status"] != "True":
+        shown["ingress"] = ingress
+    roles = {name: _said(condition) for name, condition in shown.items()}
     last = records[-1] if records else None
     return {
         "name": service["metadata"]["name"],
         "ready": conditions.get("Ready", {}).get("status", "Unknown"),
-        "roles": {role: "ready" if text == "True" else text for role, text in roles.items()},
+        "roles": roles,
         "attempt": last.spec.number if last else None,
         "phase": str(last.status.phase) if last else None,
         "stage": last.status.stage if last else None,
         "rollout": conditions.get(ROLLED_OUT, {}).get("message", "no attempt yet: is a watcher running?"),
     }
+
+
+def _said(condition: Manifest) -> str:
+    return "ready" if condition["status"] == "True" else str(condition.get("message") or condition["status"])
 
 
 def _table(rows: list[Manifest]) -> Table:

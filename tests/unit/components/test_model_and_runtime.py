@@ -7,7 +7,15 @@ from component_samples import MODEL, RUNTIME, SERVICE, annotated, inputs, model,
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omeflow.api.errors import Invalid, NotFound, NotServed
+from omeflow.api.errors import (
+    BaseModelNotFound,
+    BaseModelNotReady,
+    Invalid,
+    NoSupportingRuntime,
+    NotServed,
+    RuntimeDisabled,
+    RuntimeNotRecognized,
+)
 from omeflow.components.compatibility import incompatibility, model_label, required_accelerators
 from omeflow.components.inputs import ObjectValues
 from omeflow.components.models import Model, resolve_model
@@ -53,8 +61,18 @@ def test_a_long_model_name_is_shortened_for_its_volume() -> None:
     ("given_service", "objects", "error", "sentence"),
     [
         (service(model=None), [RUNTIME], Invalid, "spec.model.name is not set"),
-        (SERVICE, [RUNTIME], NotFound, 'model "llama-3-8b", which exists neither as BaseModel in namespace prod nor'),
-        (SERVICE, [model(disabled=True)], Invalid, "ClusterBaseModel llama-3-8b, which is disabled: enable it"),
+        (
+            SERVICE,
+            [RUNTIME],
+            BaseModelNotFound,
+            'model "llama-3-8b", which exists neither as BaseModel in namespace prod nor',
+        ),
+        (
+            SERVICE,
+            [model(disabled=True)],
+            BaseModelNotReady,
+            "ClusterBaseModel llama-3-8b, which is disabled: enable it",
+        ),
         (SERVICE, [model(modelFormat={})], Invalid, "has no spec.modelFormat.name"),
     ],
 )
@@ -62,8 +80,9 @@ def test_why_a_model_cannot_be_served(
     given_service: Json, objects: list[Json], error: type[Exception], sentence: str
 ) -> None:
     read = inputs(given_service, *objects)
-    with pytest.raises(error, match=sentence):
+    with pytest.raises(error, match=sentence) as refused:
         resolve_model(read, service=read.service)
+    assert type(refused.value) is error
 
 
 def test_a_cluster_without_the_kinds_is_told_so() -> None:
@@ -266,19 +285,34 @@ def test_the_label_of_a_model_says_what_it_is() -> None:
 @pytest.mark.parametrize(
     ("given_service", "objects", "error", "sentence"),
     [
-        (service(runtime=None), [MODEL], Invalid, "spec.runtime.name is not set, and there is no runtime to select"),
-        (service(runtime={"name": ""}), [MODEL, RUNTIME], Invalid, "srt-llama .it supports the model, but no format"),
+        (
+            service(runtime=None),
+            [MODEL],
+            NoSupportingRuntime,
+            "spec.runtime.name is not set, and there is no runtime to select",
+        ),
+        (
+            service(runtime={"name": ""}),
+            [MODEL, RUNTIME],
+            NoSupportingRuntime,
+            "srt-llama .it supports the model, but no format",
+        ),
         (
             SERVICE,
             [MODEL],
-            NotFound,
+            RuntimeNotRecognized,
             'runtime "srt-llama", which exists neither as ServingRuntime in namespace prod nor',
         ),
-        (SERVICE, [MODEL, runtime(disabled=True)], Invalid, "ClusterServingRuntime srt-llama, which is disabled"),
+        (
+            SERVICE,
+            [MODEL, runtime(disabled=True)],
+            RuntimeDisabled,
+            "ClusterServingRuntime srt-llama, which is disabled",
+        ),
         (
             SERVICE,
             [MODEL, runtime(modelSizeRange={"min": "1B", "max": "2B"}), model(modelParameterSize="8B")],
-            Invalid,
+            NoSupportingRuntime,
             r"does not support ClusterBaseModel llama-3-8b: model size 8B is outside supported range \[1B, 2B\]; name",
         ),
     ],
@@ -287,5 +321,6 @@ def test_why_a_named_runtime_cannot_be_used(
     given_service: Json, objects: list[Json], error: type[Exception], sentence: str
 ) -> None:
     read = inputs(given_service, *objects)
-    with pytest.raises(error, match=sentence):
+    with pytest.raises(error, match=sentence) as refused:
         resolve_runtime(read, service=read.service, model=resolve_model(read, service=read.service))
+    assert type(refused.value) is error

@@ -1,6 +1,7 @@
 """Reading attempt records back: what they started from, wanted and planned, and what serves after them."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,7 +9,9 @@ from attempt_samples import inputs, render
 
 from omeflow.api.errors import NotFound
 from omeflow.api.rollouts import InferenceRollout, RolloutPlan, Spec, pack
-from strategies.recorded import inputs_of, objects_of, plan_of, serving_after
+from omeflow.components.inputs import ObjectValues
+from omeflow.rollout.status import SelectedAccelerator
+from strategies.recorded import inputs_of, newest_plan, objects_of, plan_of, planned, serving_after
 
 
 def recorded(number: int, images: Mapping[str, str], **plan: Any) -> InferenceRollout:
@@ -59,3 +62,25 @@ def test_without_the_former_record_a_role_is_taken_to_be_as_wanted() -> None:
     after = serving_after([SECOND])
     assert after.roles["router"].attempt == 1
     assert after.roles["router"].desired == objects_of(SECOND).roles["router"]
+
+
+def test_the_newest_plan_is_what_the_status_tells_of() -> None:
+    unplanned = InferenceRollout(metadata=FIRST.metadata, spec=Spec(number=2))
+    assert newest_plan([FIRST, unplanned]) is FIRST
+    assert newest_plan([unplanned]) is None
+    wanted = planned(FIRST)
+    assert (wanted.number, wanted.desired, wanted.accelerators) == (1, objects_of(FIRST), {})
+
+
+def test_the_accelerators_of_a_plan_come_with_their_reasons() -> None:
+    spec = {
+        "discovery": {"nodeSelector": {"gpu": "h100"}},
+        "resources": [{"name": "nvidia.com/gpu", "quantity": "4"}, {"name": "rdma/hca"}],
+    }
+    chosen = ObjectValues("AcceleratorClass", "h100", None, {}, spec)
+    values = replace(inputs({"engine": "img:1"}), accelerators={"engine": chosen}, reasons={"engine": "it fits"})
+    attempt = recorded(1, {"engine": "img:1"})
+    attempt.spec.inputs = pack(values.to_json().decode())
+    assert planned(attempt).accelerators == {
+        "engine": SelectedAccelerator("h100", "it fits", {"gpu": "h100"}, {"nvidia.com/gpu": "4", "rdma/hca": "1"})
+    }
