@@ -9,28 +9,26 @@ import logging
 from dataclasses import dataclass, field
 from typing import Any
 
-from omeflow.api.kinds import Kind
 from omeflow.api.names import ROLES
 from omeflow.api.rollouts import InferenceRollout, Phase
 from omeflow.api.steps import DEPENDENCY, REPAIR, Change, RoleNumbers
 from omeflow.components.inputs import Inputs, fingerprint
 from omeflow.components.migration import with_engine
 from omeflow.kube.client import Cluster
-from omeflow.rollout.admission import Admission
-from omeflow.rollout.roles import RoleState, Verdict
+from omeflow.rollout.roles import RoleState
 from omeflow.rollout.status import Facts
 from omeflow.rollout.trigger import Changed, Trigger, decide
 from omeflow.rollout.urls import ServiceUrls
-from strategies.causes import inputs_before, what_changed
 from strategies.contract import Owner
 from strategies.drift import drift
 from strategies.exposure.standing import way_in
-from strategies.pending import pending_roles
-from strategies.recorded import Planned, newest_plan, planned, serving_after
-from strategies.render import needed_kinds, on_a_cluster_without
+from strategies.recorded import serving_after
+from strategies.render import on_a_cluster_without
+from workers.watching.derived import Derived
 from workers.watching.queue import Queue, Service
 from workers.watching.signals import Signals
 from workers.watching.statuses import Written, write_status
+from workers.watching.turns import Turns
 from workers.watching.world import World
 
 log = logging.getLogger("omeflow.watcher")
@@ -50,18 +48,9 @@ class _Memory:
     """What has been told about one service, so that it is not told twice."""
 
     fingerprint: str = ""
-    changed_of: tuple[str, int] = ("", 0)
-    """Inputs and attempt of which `changed` tells what differs between them."""
-    changed: Changed | None = None
+    derived: Derived = field(default_factory=Derived)
     held: str = ""
     """Why what is due does not begin yet."""
-    planned: Planned | None = None
-    needs_of: str = ""
-    """Fingerprint of the inputs whose objects need the kinds `needs`."""
-    needs: list[Kind] = field(default_factory=list)
-    pending_of: tuple[str, int] = ("", 0)
-    """Inputs and attempt of which `pending` tells what another version rendered."""
-    pending: dict[str, str] = field(default_factory=dict)
     triggered: bool = False
     relisted_at: float = float("-inf")
     roles: tuple[RoleNumbers, ...] = ()
@@ -86,9 +75,7 @@ class Looker:
         self._queue = queue
         self._signals = signals
         self._memory: dict[Service, _Memory] = {}
-        self._admission = Admission[Service](limit=limit)
-        for service in world.carried_out("dependency"):
-            self._admission.opened(service)
+        self._turns = Turns(queue, limit=limit, opened=world.carried_out(DEPENDENCY))
 
     async def look(self, service: Service) -> None:
         """Compare what the caches say of a service with what has been told and written, and do what is missing.
@@ -102,7 +89,7 @@ class Looker:
             self._memory.pop(service, None)
         manifest = self._world.service(service)
         if manifest is None or "deletionTimestamp" in manifest["metadata"]:
-            self._leave(service)
+            self._turns.leave(service)
             return
         memory = self._memory.setdefault(service, _Memory())
         attempts = self._world.attempts(manifest)
@@ -112,7 +99,7 @@ class Looker:
         roles = strategy.role_states(service.name, self._world.live(service, strategy))
         if memory.fingerprint != seen:
             memory.fingerprint, memory.triggered = seen, False
-        await self._trigger(service, manifest, memory, attempts, self._changed(memory, attempts, inputs))
+        await self._trigger(service, manifest, memory, attempts, memory.derived.changed(attempts, inputs, seen))
         if attempts and not attempts[-1].status.phase.closed:
             await self._tell_roles(service, memory, roles)
             self._queue.add_later(service, seconds=AGAIN)
@@ -129,7 +116,7 @@ class Looker:
         roles: dict[str, RoleState],
         inputs: Inputs,
     ) -> Facts:
-        plan = self._planned(memory, attempts)
+        plan = memory.derived.planned(attempts)
         going_on = bool(attempts) and not attempts[-1].status.phase.closed
         urls = plan.desired.urls if plan else ServiceUrls()
         return Facts(
@@ -140,23 +127,11 @@ class Looker:
             urls=urls.with_live({role: state.url for role, state in roles.items() if state.url}),
             expected=[role for role in ROLES if with_engine(manifest["spec"]).get(role) is not None],
             virtual=plan is not None and not plan.desired.roles,
-            way_in=self._way_in(service, plan, going_on=going_on) if plan else None,
+            way_in=way_in(plan.desired.exposure, self._world.shared(service), going_on=going_on) if plan else None,
             accelerators=plan.accelerators if plan else {},
-            pending=self._pending(memory, attempts, inputs),
+            pending=memory.derived.pending(attempts, inputs, memory.fingerprint, self._world.strategies),
             held=memory.held,
         )
-
-    def _way_in(self, service: Service, plan: Planned, *, going_on: bool) -> Verdict:
-        return way_in(plan.desired.exposure, self._world.shared(service), going_on=going_on)
-
-    def _planned(self, memory: _Memory, attempts: list[InferenceRollout]) -> Planned | None:
-        """What the newest plan wants, unpacked once; what an attempt has planned never changes."""
-        newest = newest_plan(attempts)
-        if newest is None:
-            return None
-        if memory.planned is None or memory.planned.number != newest.spec.number:
-            memory.planned = planned(newest)
-        return memory.planned
 
     def _inputs(self, manifest: dict[str, Any], memory: _Memory, attempts: list[InferenceRollout]) -> Inputs:
         """What decides the service's outcome. What the cluster lacks counts only if an attempt is still to be made.
@@ -164,33 +139,9 @@ class Looker:
         Whoever has been carried out needed nothing that was lacking; so an idle service is never rendered here.
         """
         inputs = self._world.inputs(manifest)
-        plain = fingerprint(inputs)
-        if attempts and attempts[-1].spec.fingerprint == plain:
+        if attempts and attempts[-1].spec.fingerprint == fingerprint(inputs):
             return inputs
-        if memory.needs_of != plain:
-            memory.needs_of, memory.needs = plain, needed_kinds(inputs, self._world.strategies)
-        return on_a_cluster_without(inputs, self._world.unserved(memory.needs))
-
-    def _changed(self, memory: _Memory, attempts: list[InferenceRollout], inputs: Inputs) -> Changed | None:
-        """What differs from the inputs of the last attempt; None if nothing does, or nobody knows those any more."""
-        last = attempts[-1] if attempts else None
-        if last is None or last.spec.fingerprint == memory.fingerprint:
-            return None
-        compared = (memory.fingerprint, last.spec.number)
-        if memory.changed_of != compared:
-            before = inputs_before(attempts)
-            memory.changed_of, memory.changed = compared, what_changed(before, inputs) if before else None
-        return memory.changed
-
-    def _pending(self, memory: _Memory, attempts: list[InferenceRollout], inputs: Inputs) -> dict[str, str]:
-        """What only this version of omeflow would change of an idle service: rendered once, after an upgrade."""
-        last = attempts[-1] if attempts else None
-        if last is None or last.status.phase is not Phase.SUCCEEDED or last.spec.fingerprint != memory.fingerprint:
-            return {}
-        rendered = (memory.fingerprint, last.spec.number)
-        if memory.pending_of != rendered:
-            memory.pending_of, memory.pending = rendered, pending_roles(attempts, inputs, self._world.strategies)
-        return memory.pending
+        return on_a_cluster_without(inputs, self._world.unserved(memory.derived.needs(inputs, self._world.strategies)))
 
     async def _trigger(
         self,
@@ -216,8 +167,8 @@ class Looker:
         if trigger is None:
             memory.drift_since = None
         due = trigger is not None and self._is_due(service, memory, trigger)
-        admitted = self._is_admitted(service, trigger, attempts, due=due)
-        memory.held = "" if admitted or trigger is None else self._line(trigger)
+        admitted = self._turns.admits(service, trigger, attempts, due=due)
+        memory.held = "" if admitted or trigger is None else self._turns.line(trigger)
         if trigger is None or not due or not admitted:
             return
         change = Change(
@@ -244,35 +195,6 @@ class Looker:
             return False
         memory.drift_since, memory.repaired_at = None, clock
         return True
-
-    def _is_admitted(
-        self, service: Service, trigger: Trigger | None, attempts: list[InferenceRollout], *, due: bool
-    ) -> bool:
-        """Whether it may be told now. What a dependency caused takes its turn, if it opens a run."""
-        unfinished = [record for record in attempts if not record.status.phase.closed]
-        if any(record.spec.cause == DEPENDENCY for record in unfinished):
-            self._admission.opened(service)
-            return True
-        if trigger is None or trigger.cause != DEPENDENCY or unfinished:
-            self._leave(service)
-            return True
-        if not due or self._admission.admit(service, now=asyncio.get_running_loop().time()):
-            return True
-        self._queue.add_later(service, seconds=AGAIN)
-        return False
-
-    def _line(self, trigger: Trigger) -> str:
-        """The same for all that wait, and as long as they wait: a place in the line would be written at every step."""
-        return (
-            f"waits for its turn to take up {trigger.detail}: "
-            f"{self._admission.limit} rollouts caused by what services refer to are open, and no more may be"
-        )
-
-    def _leave(self, service: Service) -> None:
-        """It needs no place among the runs that a dependency caused, or needs it no more."""
-        if self._admission.left(service):
-            for each in self._admission.next(now=asyncio.get_running_loop().time()):
-                self._queue.add(each)
 
     def _drift(self, service: Service, manifest: dict[str, Any], attempts: list[InferenceRollout]) -> list[str]:
         """What somebody else did to the objects of an attempt that has converged."""
