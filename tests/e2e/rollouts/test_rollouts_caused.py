@@ -49,6 +49,7 @@ async def served(alone: Settings, quiet: Platform) -> AsyncIterator[Platform]:
         yield quiet
 
 
+@pytest.mark.timeout(3 * PATIENCE)
 async def test_services_that_share_a_runtime_roll_by_themselves_a_few_at_a_time(served: Platform) -> None:
     names = [f"chat-{number:03}" for number in range(SERVICES)]
     seen = Seen()
