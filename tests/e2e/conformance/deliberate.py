@@ -37,7 +37,7 @@ REFUSED_BY_THE_RUN = Difference(
 )
 EDIT_OF_THE_MODEL = Difference(
     "the edit of a model takes effect by itself; upstream's waits for the next edit of the service",
-    ["then-1.yaml: Deployment/boundary-engine *"],
+    ["then-1.yaml: */boundary-engine *"],
 )
 EDIT_OF_THE_RUNTIME = Difference(
     "a service that was refused goes on once a runtime suits it; upstream's webhook did not store it",
@@ -50,6 +50,10 @@ SOMEBODY_ELSES = Difference(
 REFUSED_BY_THE_SERVER = Difference(
     "a workload that the API server refuses ends the attempt; upstream makes the components before it, half a service",
     ["service.yaml: *: missing"],
+)
+PROBER_OF_NOTHING = Difference(
+    "a prober goes with its Ray cluster (ome.md 16.27)",
+    ["then-1.yaml: Deployment/dsv25-ray-engine-1-mnp: missing"],
 )
 
 DELIBERATE = {
@@ -67,4 +71,5 @@ DELIBERATE = {
     "pd-disaggregated/volcano-labels-per-role": LEADERS_OF_THE_ROLE,
     "raw/deployment-replicas-kept": SOMEBODY_ELSES,
     "raw/legacy-container-resources": REFUSED_BY_THE_SERVER,
+    "ray/cluster-count-edit": PROBER_OF_NOTHING,
 }
