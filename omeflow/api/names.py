@@ -4,6 +4,8 @@ One home, because two spellings of the same key are a bug that no type checker s
 """
 
 import hashlib
+from collections.abc import Mapping
+from typing import Any
 
 ENGINE = "engine"
 DECODER = "decoder"
@@ -16,6 +18,10 @@ CLUSTER_DOMAIN = "cluster.local"
 FIELD_MANAGER = "omeflow"
 STATUS_MANAGER = "omeflow-status"
 RECORD_MANAGER = "omeflow-record"
+UPSTREAM_MANAGER = "manager"
+"""OME's own controller, which writes by update under the name of its binary (ome.md 2.1)."""
+UPSTREAM_FINALIZER = "inferenceservice.finalizers"
+"""OME's controller puts it on every InferenceService that it sees (ome.md 14.4): who has it is in its hands."""
 
 DEPLOYMENT_MODE = "ome.io/deploymentMode"
 AUTOSCALER_CLASS = "ome.io/autoscalerClass"
@@ -39,6 +45,11 @@ def seed_manager(role: str) -> str:
 def role_attempt(role: str) -> str:
     """Annotation on the workload object: the attempt whose template the role has (design section 3)."""
     return f"omeflow.io/{role}-attempt"
+
+
+def in_upstreams_hands(service: Mapping[str, Any]) -> bool:
+    """Whether OME's own controller works on an InferenceService, or left it without having been taken over from."""
+    return UPSTREAM_FINALIZER in (service["metadata"].get("finalizers") or ())
 
 
 def component_name(service: str, role: str) -> str:

@@ -7,6 +7,7 @@ is atomic: owned as a whole.
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
 import orjson
@@ -23,6 +24,19 @@ class Member(NamedTuple):
 
 Element: TypeAlias = str | Mapping[str, Any] | Member
 """A path element: a field, the item of a keyed list that has these keys, or a member of a set."""
+Path: TypeAlias = tuple[Element, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A field that a manager applied and does not own any more, and who owns it now: nobody if it was removed."""
+
+    path: Path
+    by: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return written(self.path)
+
 
 _SERVER_OWNED = frozenset(
     {"creationTimestamp", "generateName", "generation", "managedFields", "name", "namespace", "resourceVersion", "uid"}
@@ -50,7 +64,7 @@ def applied_fields(obj: Object, manager: str, *, subresource: str = "") -> Field
     return {}
 
 
-def lost_fields(applied: Object, live: Object, manager: str) -> list[str]:
+def lost(applied: Object, live: Object, manager: str) -> list[Lost]:
     """Fields that `manager` applied and does not own any more: somebody wrote or removed them.
 
     Args:
@@ -59,13 +73,24 @@ def lost_fields(applied: Object, live: Object, manager: str) -> list[str]:
         manager: who applied it.
 
     Returns:
-        paths as the server writes them, down to single values: `.spec.roles[name="engine"].replicas`.
+        down to single values, in the order of their paths.
     """
     owned = applied_fields(live, manager)
     wanted = {key: value for key, value in applied.items() if key not in ("apiVersion", "kind")}
     metadata = wanted.get("metadata", {})
     wanted["metadata"] = {key: value for key, value in metadata.items() if key not in _SERVER_OWNED}
-    return sorted(path for key in wanted for path in _lost_field(key, wanted, owned, live, ""))
+    paths = [path for key in wanted for path in _lost_field(key, wanted, owned, live, ())]
+    return [Lost(path, tuple(sorted(owners(live, path) - {manager}))) for path in sorted(paths, key=written)]
+
+
+def lost_fields(applied: Object, live: Object, manager: str) -> list[str]:
+    """The paths of what is `lost`, as the server writes them: `.spec.roles[name="engine"].replicas`."""
+    return [str(one) for one in lost(applied, live, manager)]
+
+
+def written(path: Path) -> str:
+    """A path as the server writes it."""
+    return "".join(f".{element}" if isinstance(element, str) else _brackets(element) for element in path)
 
 
 def _entries(obj: Object) -> Iterator[dict[str, Any]]:
@@ -99,13 +124,13 @@ def _tagged(fields: Fields, tag: str) -> Iterator[tuple[Any, Fields]]:
             yield orjson.loads(name.removeprefix(tag)), below
 
 
-def _lost_field(key: str, wanted: Object, fields: Fields | None, live: Any, path: str) -> Iterator[str]:
+def _lost_field(key: str, wanted: Object, fields: Fields | None, live: Any, path: Path) -> Iterator[Path]:
     below = None if fields is None else fields.get(f"f:{key}")
     present = live.get(key) if isinstance(live, dict) else None
-    yield from _lost(wanted[key], below, present, f"{path}.{key}")
+    yield from _lost(wanted[key], below, present, (*path, key))
 
 
-def _lost(wanted: Any, fields: Fields | None, live: Any, path: str) -> Iterator[str]:
+def _lost(wanted: Any, fields: Fields | None, live: Any, path: Path) -> Iterator[Path]:
     """Paths at and below `path` that are in `wanted` and not in `fields`, which is None where nothing is owned."""
     if wanted is None or fields == {}:
         return  # a null is not applied; a leaf is owned as a whole
@@ -122,13 +147,13 @@ def _lost(wanted: Any, fields: Fields | None, live: Any, path: str) -> Iterator[
         yield path
 
 
-def _lost_items(wanted: list[Any], fields: Fields | None, live: Any, path: str) -> Iterator[str]:
+def _lost_items(wanted: list[Any], fields: Fields | None, live: Any, path: Path) -> Iterator[Path]:
     unclaimed = list(_tagged(fields or {}, "k:"))
     # Items that say all their keys come first: the others match what is left (`protocol` of a port may be defaulted).
     for item in sorted(wanted, key=lambda item: not _says_all_keys(item, unclaimed)):
         if not isinstance(item, dict):
             if fields is None or _step(fields, Member(item)) is None:
-                yield f"{path}[={_json(item)}]"
+                yield (*path, Member(item))
             continue
         keys, below = next((entry for entry in unclaimed if _matches(item, entry[0])), (None, None))
         if keys is not None and below is not None:
@@ -139,7 +164,7 @@ def _lost_items(wanted: list[Any], fields: Fields | None, live: Any, path: str) 
             yield path  # without keys to name the item by: the list
             return
         present = next((other for other in live or [] if isinstance(other, dict) and _matches(keys, other)), None)
-        yield from _lost(item, below, present, f"{path}{_brackets(keys)}")
+        yield from _lost(item, below, present, (*path, keys))
 
 
 def _says_all_keys(item: Any, entries: list[tuple[Any, Fields]]) -> bool:
@@ -151,8 +176,10 @@ def _matches(item: dict[str, Any], keys: dict[str, Any]) -> bool:
     return bool(shared) and all(item[key] == keys[key] for key in shared)
 
 
-def _brackets(keys: Mapping[str, Any]) -> str:
-    return "[" + ",".join(f"{key}={_json(keys[key])}" for key in sorted(keys)) + "]"
+def _brackets(element: Mapping[str, Any] | Member) -> str:
+    if isinstance(element, Member):
+        return f"[={_json(element.value)}]"
+    return "[" + ",".join(f"{key}={_json(element[key])}" for key in sorted(element)) + "]"
 
 
 def _json(value: Any) -> str:

@@ -20,6 +20,8 @@ EDIT, DEPENDENCY, REPAIR = "edit", "dependency", "repair"
 """Causes of attempts: the service's user, something that it refers to, somebody who changed its objects."""
 REPLAY = "replay"
 """Cause of an attempt that does a former one again; also the update that tries a blocked stage again."""
+TAKEOVER = "takeover"
+"""Cause of the attempt that a takeover from OME's controller records; no run makes it."""
 FORCED = (REPAIR, REPLAY)
 """Causes of attempts that are made although their inputs are those of the last one."""
 SERVICE_GONE = "ServiceGone"

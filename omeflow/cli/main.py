@@ -11,7 +11,7 @@ import typer
 from rich.text import Text
 
 from omeflow.api.errors import OmeflowError
-from omeflow.cli import codec_server, demo, install_crds, render, replay, status, up, watcher, worker
+from omeflow.cli import codec_server, demo, install_crds, render, replay, shadow, status, takeover, up, watcher, worker
 from omeflow.cli.console import stderr
 
 app = typer.Typer(
@@ -28,6 +28,8 @@ app.command(name="watcher", epilog=watcher.EXAMPLES)(watcher.watcher)
 app.command(name="render", epilog=render.EXAMPLES)(render.render)
 app.command(name="replay", epilog=replay.EXAMPLES)(replay.replay)
 app.command(name="status", epilog=status.EXAMPLES)(status.status)
+app.command(name="shadow", epilog=shadow.EXAMPLES)(shadow.shadow)
+app.command(name="takeover", epilog=takeover.EXAMPLES)(takeover.takeover)
 app.command(name="install-crds", epilog=install_crds.EXAMPLES)(install_crds.install_crds)
 app.command(name="codec-server", epilog=codec_server.EXAMPLES)(codec_server.codec_server)
 

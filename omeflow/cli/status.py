@@ -9,12 +9,12 @@ from rich.table import Table
 
 from omeflow.api.errors import NotFound
 from omeflow.api.kinds import INFERENCE_ROLLOUT, INFERENCE_SERVICE
-from omeflow.api.names import ROLES
+from omeflow.api.names import ROLES, in_upstreams_hands
 from omeflow.api.rollouts import InferenceRollout
 from omeflow.cli.connection import Context, Kubeconfig
 from omeflow.cli.console import stdout
 from omeflow.kube.client import Cluster
-from omeflow.rollout.status import ROLLED_OUT
+from omeflow.rollout.status import CONTESTED, ROLLED_OUT
 
 Manifest = dict[str, Any]
 
@@ -75,12 +75,22 @@ def _row(service: Manifest, records: list[InferenceRollout]) -> Manifest:
         "attempt": last.spec.number if last else None,
         "phase": str(last.status.phase) if last else None,
         "stage": last.status.stage if last else None,
-        "rollout": conditions.get(ROLLED_OUT, {}).get("message", "no attempt yet: is a watcher running?"),
+        "rollout": _rollout(service, conditions),
     }
 
 
 def _said(condition: Manifest) -> str:
     return "ready" if condition["status"] == "True" else str(condition.get("message") or condition["status"])
+
+
+def _rollout(service: Manifest, conditions: Manifest) -> str:
+    if CONTESTED in conditions:
+        return f"contested: {conditions[CONTESTED]['message']}"
+    if in_upstreams_hands(service):
+        name, namespace = service["metadata"]["name"], service["metadata"]["namespace"]
+        return f"in the hands of OME's controller: `omeflow takeover {name} -n {namespace}`"
+    message: str = conditions.get(ROLLED_OUT, {}).get("message", "no attempt yet: is a watcher running?")
+    return message
 
 
 def _table(rows: list[Manifest]) -> Table:

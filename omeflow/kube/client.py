@@ -156,6 +156,10 @@ class Cluster:
     async def create(self, obj: Object, *, manager: str = FIELD_MANAGER, dry_run: bool = False) -> Object:
         return await self._send(request.create(obj, manager=manager, dry_run=dry_run))
 
+    async def dry_replace(self, obj: Object) -> Object:
+        """What the object would be, completed by the server, if this was all that anybody says of it."""
+        return await self._send(request.dry_replace(obj))
+
     async def delete(
         self,
         kind: Kind,

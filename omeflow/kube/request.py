@@ -124,6 +124,20 @@ def create(obj: Object, *, manager: str, dry_run: bool) -> Request:
     )
 
 
+def dry_replace(obj: Object) -> Request:
+    """What the object would be, completed by the server, if this was all that anybody says of it; writes nothing."""
+    kind, metadata = kind_of(obj), obj["metadata"]
+    return Request(
+        method="PUT",
+        path=kind.path(metadata["name"], metadata.get("namespace")),
+        verb="replace (dry run)",
+        subject=title(obj),
+        query={"dryRun": "All", "fieldValidation": "Strict"},
+        body=obj,
+        kind=kind,
+    )
+
+
 def delete(
     kind: Kind,
     name: str,

@@ -45,6 +45,8 @@ def decide(
     changed: Changed | None = None,
     lost_fields: Sequence[str] = (),
     relisted: bool = False,
+    upstream: bool = False,
+    contested: bool = False,
 ) -> Trigger | None:
     """Decide from the records of this very service (its UID), oldest first.
 
@@ -53,8 +55,12 @@ def decide(
         generation: of the service, now.
         changed: what differs from the last attempt's inputs; None if nobody knows those any more.
         lost_fields: fields of our objects that somebody else changed or removed, as sentences.
+        upstream: the service is in the hands of OME's controller: nothing is done before a takeover.
+        contested: somebody takes the lost fields back after every repair.
         relisted: the watcher has just listed, or looks again after a while: an open record may have lost its run.
     """
+    if upstream:
+        return None
     last = records[-1] if records else None
     if last is None:
         return Trigger(EDIT, "new service")
@@ -63,7 +69,7 @@ def decide(
     lost = [record for record in records if not record.status.phase.closed]
     if lost:
         return Trigger(EDIT, f"resume attempt {lost[-1].spec.number}, which has no outcome") if relisted else None
-    if lost_fields and last.status.phase == "Succeeded":
+    if lost_fields and not contested and last.status.phase == "Succeeded":
         return Trigger(REPAIR, _told(lost_fields))
     return None
 

@@ -21,16 +21,23 @@ def without_managed_fields(manifest: Manifest) -> Manifest:
     return {**manifest, "metadata": metadata}
 
 
-def with_our_fields(manifest: Manifest) -> Manifest:
-    """An object with the managed fields of omeflow and its seeds only; others' change with every status."""
-    fields = [e for e in manifest["metadata"].get("managedFields") or [] if e["manager"].startswith(FIELD_MANAGER)]
+def with_fields(manifest: Manifest) -> Manifest:
+    """An object with its managed fields, as far as they say whose they are and not when its status was written."""
+    entries = [entry for entry in manifest["metadata"].get("managedFields") or [] if not _tells_status(entry)]
+    fields = [{key: value for key, value in entry.items() if key != "time"} for entry in entries]
     return {**manifest, "metadata": {**manifest["metadata"], "managedFields": fields}}
 
 
-def with_our_fields_if_owned(manifest: Manifest) -> Manifest:
+def _tells_status(entry: Manifest) -> bool:
+    if entry["manager"].startswith(FIELD_MANAGER):
+        return False
+    return bool(entry.get("subresource") == "status" or entry.get("fieldsV1", {}).keys() == {"f:status"})
+
+
+def with_fields_if_owned(manifest: Manifest) -> Manifest:
     """Of an object that no InferenceService owns, nothing but that it is there."""
     if owning_service(manifest):
-        return with_our_fields(manifest)
+        return with_fields(manifest)
     metadata = {key: manifest["metadata"][key] for key in ("name", "namespace", "uid")}
     return {"apiVersion": manifest["apiVersion"], "kind": manifest["kind"], "metadata": metadata}
 

@@ -9,18 +9,19 @@ import logging
 from dataclasses import dataclass, field
 from typing import Any
 
-from omeflow.api.names import ROLES
+from omeflow.api.names import ROLES, UPSTREAM_FINALIZER, in_upstreams_hands
 from omeflow.api.rollouts import InferenceRollout, Phase
-from omeflow.api.steps import DEPENDENCY, REPAIR, Change, RoleNumbers
+from omeflow.api.steps import DEPENDENCY, REPAIR, TAKEOVER, Change, RoleNumbers
 from omeflow.components.inputs import Inputs, fingerprint
 from omeflow.components.migration import with_engine
 from omeflow.kube.client import Cluster
+from omeflow.rollout.contest import Contest, Taken
 from omeflow.rollout.roles import RoleState
-from omeflow.rollout.status import Facts
+from omeflow.rollout.status import CONTESTED, Facts
 from omeflow.rollout.trigger import Changed, Trigger, decide
 from omeflow.rollout.urls import ServiceUrls
 from strategies.contract import Owner
-from strategies.drift import drift
+from strategies.drift import Drift, drift
 from strategies.exposure.standing import way_in
 from strategies.recorded import serving_after
 from strategies.render import on_a_cluster_without
@@ -41,6 +42,10 @@ REPAIRS = 60.0
 """Seconds between two repairs of one service: whoever keeps changing our fields is not to be outpaced."""
 AGAIN = 600.0
 """Seconds after which an open attempt is looked at again: its run may have been lost."""
+BOTH = (
+    f"OME's controller works on the service, too: its finalizer {UPSTREAM_FINALIZER} is there; omeflow writes nothing"
+    " more: stop that controller, then run `omeflow takeover`"
+)
 
 
 @dataclass(slots=True)
@@ -57,6 +62,11 @@ class _Memory:
     told_at: float = 0.0
     drift_since: float | None = None
     repaired_at: float = float("-inf")
+    contest: Contest = field(default_factory=Contest)
+    contested: str = ""
+    stood_back: bool = False
+    contest_of: tuple[str, int] = ("", 0)
+    """Inputs and attempt that the contest is about: what comes after them settles it."""
     written: Written = field(default_factory=Written)
 
 
@@ -93,6 +103,9 @@ class Looker:
             return
         memory = self._memory.setdefault(service, _Memory())
         attempts = self._world.attempts(manifest)
+        if in_upstreams_hands(manifest) and (not attempts or _is_being_taken_over(attempts[-1])):
+            self._stand_back(service, memory)
+            return
         inputs = self._inputs(manifest, memory, attempts)
         seen = fingerprint(inputs)
         strategy = self._world.strategy(manifest, attempts)
@@ -104,6 +117,8 @@ class Looker:
             await self._tell_roles(service, memory, roles)
             self._queue.add_later(service, seconds=AGAIN)
         facts = self._facts(service, manifest, memory, attempts, roles, inputs)
+        if in_upstreams_hands(manifest) and _shows(manifest, CONTESTED):
+            return  # told once: OME's controller writes the status, too
         if rest := await write_status(self._cluster, service, manifest, facts, memory.written):
             self._queue.add_later(service, seconds=rest)
 
@@ -131,7 +146,16 @@ class Looker:
             accelerators=plan.accelerators if plan else {},
             pending=memory.derived.pending(attempts, inputs, memory.fingerprint, self._world.strategies),
             held=memory.held,
+            contested=BOTH if in_upstreams_hands(manifest) else memory.contested,
         )
+
+    def _stand_back(self, service: Service, memory: _Memory) -> None:
+        """The service is OME's until somebody takes it over; its status is OME's as well, so the log says so."""
+        self._turns.leave(service)
+        if not memory.stood_back:
+            memory.stood_back = True
+            name = f"omeflow takeover {service.name} -n {service.namespace}"
+            log.info("%s/%s: made by OME's controller, left alone; `%s`", service.namespace, service.name, name)
 
     def _inputs(self, manifest: dict[str, Any], memory: _Memory, attempts: list[InferenceRollout]) -> Inputs:
         """What decides the service's outcome. What the cluster lacks counts only if an attempt is still to be made.
@@ -156,13 +180,18 @@ class Looker:
         relisted = clock - memory.relisted_at >= AGAIN
         if relisted:
             memory.relisted_at, memory.triggered = clock, False
+        lost = self._drift(service, manifest, attempts)
+        taken = [Taken(one.what, one.by) for one in lost if one.by]
+        self._weigh(service, memory, attempts, taken)
         trigger = decide(
             fingerprint=memory.fingerprint,
             generation=metadata["generation"],
             records=attempts,
             changed=changed,
-            lost_fields=self._drift(service, manifest, attempts),
+            lost_fields=[str(one) for one in lost],
             relisted=relisted,
+            upstream=in_upstreams_hands(manifest),
+            contested=bool(memory.contested),
         )
         if trigger is None:
             memory.drift_since = None
@@ -182,6 +211,18 @@ class Looker:
         )
         await self._signals.changed(service, change)
         memory.triggered = True
+        if trigger.cause == REPAIR:
+            memory.contest.repaired(taken, now=clock)
+
+    def _weigh(self, service: Service, memory: _Memory, attempts: list[InferenceRollout], taken: list[Taken]) -> None:
+        """Whether what somebody has taken is contested; an edit and a replay settle what was."""
+        subject = (memory.fingerprint, attempts[-1].spec.number if attempts else 0)
+        if memory.contest_of != subject:
+            memory.contest_of = subject
+            memory.contest.settle()
+        before, memory.contested = memory.contested, memory.contest.decide(taken)
+        if memory.contested and not before:
+            log.warning("%s/%s: contested: %s", service.namespace, service.name, memory.contested)
 
     def _is_due(self, service: Service, memory: _Memory, trigger: Trigger) -> bool:
         """Whether to tell it now: a change once, a repair at a pace."""
@@ -196,7 +237,7 @@ class Looker:
         memory.drift_since, memory.repaired_at = None, clock
         return True
 
-    def _drift(self, service: Service, manifest: dict[str, Any], attempts: list[InferenceRollout]) -> list[str]:
+    def _drift(self, service: Service, manifest: dict[str, Any], attempts: list[InferenceRollout]) -> list[Drift]:
         """What somebody else did to the objects of an attempt that has converged."""
         last = attempts[-1] if attempts else None
         if last is None or last.status.phase is not Phase.SUCCEEDED or not last.spec.objects:
@@ -225,3 +266,13 @@ class Looker:
             return
         await self._signals.roles_moved(service, roles)
         memory.roles, memory.told_at = roles, clock
+
+
+def _is_being_taken_over(last: InferenceRollout) -> bool:
+    return last.spec.cause == TAKEOVER and not last.status.phase.closed
+
+
+def _shows(manifest: dict[str, Any], kind: str) -> bool:
+    """Whether the service's status has a condition of that type."""
+    conditions = (manifest.get("status") or {}).get("conditions") or []
+    return any(condition["type"] == kind for condition in conditions)

@@ -87,10 +87,10 @@ class World:
             INFERENCE_ROLLOUT, keep=keeping.record, tell=self._child_changed(_by_label(ISVC_LABEL))
         )
         for kind, label in SHARED.items():
-            keep = keeping.with_our_fields if label else keeping.with_our_fields_if_owned
+            keep = keeping.with_fields if label else keeping.with_fields_if_owned
             self._watch(kind, keep=keep, tell=self._child_changed(_by_owner), label_selector=label)
         for entry in self._observed():
-            keep = _KEPT.get(entry.kind, keeping.with_our_fields)
+            keep = _KEPT.get(entry.kind, keeping.with_fields)
             tell = self._child_changed(_by_label(entry.label))
             self._watch(entry.kind, keep=keep, tell=tell, label_selector=entry.label)
         self._records_of = self.records.by(lambda record: [_key(record, record["spec"]["service"])])

@@ -16,6 +16,8 @@ Json = dict[str, Any]
 
 ROLLED_OUT = "RolledOut"
 """Condition: the last change has been carried out; its reason and message say what it waits for, or why it failed."""
+CONTESTED = "Contested"
+"""Condition, there only if it is true: another controller writes what omeflow writes, and omeflow has stopped."""
 _OF_THE_WHOLE = {"RouteReady": "RoutesReady", "ConfigurationReady": "LatestDeploymentReady"}
 """What the parts of a Serverless service's components sum up to (ome.md 13.4)."""
 
@@ -25,6 +27,8 @@ def conditions(facts: Facts) -> list[Json]:
     found = [*_of_roles(facts), _rolled_out(facts), _ready(facts)]
     if facts.way_in and not facts.serves_elsewhere:
         found.append(_condition("IngressReady", facts.way_in))
+    if facts.contested:
+        found.append(_condition(CONTESTED, Verdict("True", "TakenBack", facts.contested)))
     return sorted(found, key=lambda condition: str(condition["type"]))
 
 

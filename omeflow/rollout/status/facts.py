@@ -39,6 +39,7 @@ class Facts:
         accelerators: by role, as planned.
         pending: roles that another version of omeflow has rendered otherwise, with a sentence for each.
         held: why a change that is due does not begin yet, in a sentence; empty if none is held.
+        contested: who writes what omeflow writes, in a sentence; empty if nobody does.
     """
 
     generation: int
@@ -52,6 +53,7 @@ class Facts:
     accelerators: Mapping[str, SelectedAccelerator] = field(default_factory=dict)
     pending: Mapping[str, str] = field(default_factory=dict)
     held: str = ""
+    contested: str = ""
 
     @property
     def last(self) -> InferenceRollout:

@@ -178,6 +178,14 @@ def test_what_only_another_version_of_omeflow_would_change_is_told_of_what_has_c
     assert told["reason"] == "Converged"
 
 
+def test_who_writes_what_omeflow_writes_is_told_as_long_as_somebody_does() -> None:
+    contested = status_of(serving("engine"), contested="argocd takes .spec back")
+    told = condition(contested, "Contested")
+    assert told == {"status": "True", "reason": "TakenBack", "message": "argocd takes .spec back"}
+    after = status_of(serving("engine"), before=contested)
+    assert "Contested" not in {entry["type"] for entry in after["conditions"]}
+
+
 def test_a_failure_while_the_former_roles_serve_leaves_the_service_ready() -> None:
     failed = record(2, phase=Phase.FAILED, reason="Invalid", message="no such model")
     status = status_of(serving("engine"), last=failed)

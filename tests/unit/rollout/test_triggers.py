@@ -37,6 +37,10 @@ RESUME = Trigger("edit", "resume attempt 1, which has no outcome")
         ),
         (SAME, [record(fingerprint="f2"), record(2)], None),
         (SAME | {"lost_fields": DRIFT}, [record()], Trigger("repair", "Service serving/chat-engine is gone")),
+        (SAME | {"lost_fields": DRIFT, "contested": True}, [record()], None),
+        ({"fingerprint": "f2", "generation": 2, "contested": True}, [record()], Trigger("edit", "generation 1 -> 2")),
+        (SAME | {"upstream": True}, [], None),
+        ({"fingerprint": "f2", "generation": 2, "upstream": True}, [record()], None),
         (SAME | {"lost_fields": DRIFT}, [record(phase=Phase.FAILED)], None),
         (SAME | {"lost_fields": DRIFT}, [record(phase=Phase.PROGRESSING)], None),
         (

@@ -43,7 +43,7 @@ def found(group: AppliedGroup | None, service: Json | None = None, **changes: An
         entry["fieldsV1"]["f:metadata"] |= {"f:ownerReferences": {'k:{"uid":"u1"}': {}}}
     desired = Desired({role: one.desired for role, one in ROLES.items()}, [], [], [SERVICE])
     present = owned(SERVICE) if service is None else service
-    return drift(
+    lost = drift(
         owner=OWNER,
         strategy=RBGStrategy(),
         desired=desired,
@@ -51,6 +51,7 @@ def found(group: AppliedGroup | None, service: Json | None = None, **changes: An
         live=Live({ROLE_BASED_GROUP: [live_group] if live_group else []}),
         shared={address(SERVICE): present} if present else {},
     )
+    return [str(one) for one in lost]
 
 
 def test_objects_as_they_were_left_are_no_drift() -> None:
@@ -79,7 +80,8 @@ def test_a_template_that_somebody_edited_is_named() -> None:
     group = applied()
     edit = {"metadata": {}, "spec": {"roles": [{"name": "engine", "standalonePattern": {"template": "theirs"}}]}}
     group.apply(Apply(edit, "", manager="kubectl", force=True))
-    [sentence] = {one.split("standalonePattern")[0] for one in found(group)}
+    [(sentence, who)] = {(one.split("standalonePattern")[0], one.split()[-1]) for one in found(group)}
+    assert who == "kubectl"
     assert sentence == 'RoleBasedGroup serving/chat: .spec.roles[name="engine"].'
 
 

@@ -41,8 +41,8 @@ def test_a_strategy_that_placed_the_roles_stays_until_another_has_planned(world:
 def test_of_a_strangers_ingress_nothing_is_kept_but_that_it_is_there() -> None:
     metadata = {"name": "i", "namespace": "n", "uid": "u", "managedFields": [], "labels": {"a": "b"}}
     stranger = {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": metadata, "spec": {"rules": []}}
-    assert "spec" not in keeping.with_our_fields_if_owned(stranger)
+    assert "spec" not in keeping.with_fields_if_owned(stranger)
     owner = {"kind": "InferenceService", "name": "chat"}
     ours = {**stranger, "metadata": {**metadata, "ownerReferences": [owner]}}
-    assert keeping.with_our_fields_if_owned(ours) == ours
+    assert keeping.with_fields_if_owned(ours) == ours
     assert keeping.owning_service(ours) == "chat"
