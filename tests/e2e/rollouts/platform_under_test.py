@@ -20,6 +20,9 @@ from omeflow.kube.client import Cluster
 Manifest = dict[str, Any]
 EXAMPLES = Path(__file__).parents[3] / "examples"
 PATIENCE = 90.0
+COLLECTION = 180.0
+"""Seconds that the garbage collector may take: after a definition has come or gone it looks anew at what there is to
+collect, for up to half a minute and sometimes twice, and collects nothing meanwhile."""
 CHILDREN = (
     kinds.ROLE_BASED_GROUP,
     kinds.SCALING_ADAPTER,
@@ -143,18 +146,24 @@ class Platform:
         conditions = ((await self.service(name)).get("status") or {}).get("conditions") or []
         return next((condition for condition in conditions if condition["type"] == kind), {})
 
-    async def eventually(self, read: Callable[[], Any], true: Callable[[Any], bool], *, what: str) -> Any:
+    async def eventually(
+        self, read: Callable[[], Any], true: Callable[[Any], bool], *, what: str, seconds: float = PATIENCE
+    ) -> Any:
         """Read until it is so; the deadline's message shows what was read last."""
         seen = None
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(seconds):
                 while True:
                     seen = await read()
                     if true(seen):
                         return seen
                     await asyncio.sleep(0.1)
         except TimeoutError:
-            raise AssertionError(f"{what}: not within {PATIENCE:.0f} s; seen last: {seen}") from None
+            raise AssertionError(f"{what}: not within {seconds:.0f} s; seen last: {seen}") from None
+
+    async def empty(self) -> None:
+        """Wait until the garbage collector has taken everything away."""
+        await self.eventually(self.remains, lambda left: not left, what="everything gone", seconds=COLLECTION)
 
     async def remains(self) -> dict[str, list[str]]:
         """What is left in the namespace, by kind, apart from what Kubernetes puts there itself."""
@@ -170,7 +179,7 @@ class Platform:
     async def delete(self, name: str) -> None:
         """Delete the service and wait until nothing of it is left, no open run either."""
         await self.cluster.delete(INFERENCE_SERVICE, name, self.namespace)
-        await self.eventually(self.remains, lambda left: not left, what="everything gone")
+        await self.empty()
         await self.eventually(
             lambda: self.run_status(name),
             lambda status: status is not WorkflowExecutionStatus.RUNNING,
@@ -190,7 +199,7 @@ class Platform:
                 if found.startswith((f"{name}-", f"s-{name}-")) or found == name
             ]
 
-        await self.eventually(of_service, lambda left: not left, what=f"everything of {name} gone")
+        await self.eventually(of_service, lambda left: not left, what=f"everything of {name} gone", seconds=COLLECTION)
 
     async def run_status(self, name: str) -> WorkflowExecutionStatus | None:
         try:

@@ -163,12 +163,12 @@ async def test_a_deletion_while_a_write_is_on_its_way_leaves_nothing(
         await quiet.edit(NAME, image(NEW, "engine"))
         await writing.reached()
         await quiet.cluster.delete(INFERENCE_SERVICE, NAME, quiet.namespace)
-        await quiet.eventually(quiet.remains, lambda left: not left, what="everything gone")
+        await quiet.empty()
         writing.open()
         await quiet.eventually(
             lambda: quiet.run_status(NAME), lambda s: s is not WorkflowExecutionStatus.RUNNING, what="the run's end"
         )
-        await quiet.eventually(quiet.remains, lambda left: not left, what="everything gone")
+        await quiet.empty()
 
 
 async def test_a_service_made_anew_while_a_write_for_the_former_is_on_its_way_gets_its_own(
@@ -182,7 +182,7 @@ async def test_a_service_made_anew_while_a_write_for_the_former_is_on_its_way_ge
         await writing.reached()
         run = await quiet.run_id(NAME)
         await quiet.cluster.delete(INFERENCE_SERVICE, NAME, quiet.namespace)
-        await quiet.eventually(quiet.remains, lambda left: not left, what="everything gone")
+        await quiet.empty()
         await quiet.create(example("engine-router"))
         uid = (await quiet.service(NAME))["metadata"]["uid"]
         writing.open()

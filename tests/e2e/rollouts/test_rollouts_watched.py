@@ -140,7 +140,7 @@ async def test_a_deletion_while_nobody_watches_ends_the_run(served: Platform, al
             lambda status: status is not WorkflowExecutionStatus.RUNNING,
             what="the run's end",
         )
-        await served.eventually(served.remains, lambda left: not left, what="everything gone")
+        await served.empty()
 
 
 async def test_a_bad_edit_of_a_dependency_stops_after_a_few_services_and_holds_no_users_edit(
