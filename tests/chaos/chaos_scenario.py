@@ -238,7 +238,8 @@ class Scenario:
     async def _write_count(self, role: str, count: int) -> None:
         """As an autoscaler does, once there is something to scale."""
         adapter = f"{SERVICE}-{role}"
-        await asyncio.wait_for(self._observed(adapter), PATIENCE)
+        async with asyncio.timeout(PATIENCE):
+            await self._observed(adapter)
         self.pods[role] += max(0, count - self.counts[role][-1])
         self.counts[role].append(count)
         await self.platform.cluster.scale(

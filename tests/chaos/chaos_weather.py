@@ -46,7 +46,8 @@ class Held:
             answer = await proxy.forward(incoming) if self.acted else None
             self.reached.set()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.let_go.wait(), STILL)
+                async with asyncio.timeout(STILL):
+                    await self.let_go.wait()
             return answer or await proxy.forward(incoming)
 
         return fault

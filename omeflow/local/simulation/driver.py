@@ -5,6 +5,7 @@ on a state that its own writes have overtaken; what others wrote meanwhile it le
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Collection, Mapping
@@ -104,10 +105,9 @@ class _Driver:
 
     async def _sleep(self) -> None:
         wait = self._machine.wait(now=time.time())
-        try:
-            await asyncio.wait_for(self._news.wait(), timeout=wait)
-        except TimeoutError:
-            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(wait):  # Python 3.11's wait_for loses a cancellation that comes with news
+                await self._news.wait()
 
     async def _carry_out(self, writes: list[Write]) -> None:
         versions: dict[str, str] = {}  # by UID, of what this step wrote
