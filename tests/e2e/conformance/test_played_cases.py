@@ -14,16 +14,16 @@ FEW = (
     "accelerators/class-per-component",
     "admission/refuse-disabled-model-on-auto-selection",
     "exposure/ingress-engine-only",
-    "lifecycle/change-the-image",
+    "lifecycle/change-the-runtime",
     "merging/template-variables",
     "model-and-runtime/auto-select-narrower-range",
     "modes/unknown-mode-falls-back",
-    "multinode/group-replicas-edit",
+    "multinode/worker-size-from-runtime",
     "pd-disaggregated/raw-prefill-decode-router",
     "raw/deployment-defaults",
     "ray/long-name",
     "rbac-and-router/router-service-account-role-binding",
-    "serverless/scale-annotations-and-edit",
+    "serverless/moved-annotations-and-labels",
 )
 """One of each group, quick ones: for `make test`."""
 
