@@ -1,11 +1,16 @@
 """Services as recorded from OME's controller are taken over, and nothing of them changes but whose they are."""
 
+import asyncio
+import sys
+from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from recorded_cases import DIRECTORY
-from upstreams_work import as_upstream_left_it, children, stored
+from upstreams_work import as_upstream_left_it, children, stored, written_by_upstream
 
+from omeflow.api.kinds import CONFIG_MAP, DEPLOYMENT, INFERENCE_SERVICE
 from omeflow.api.names import FIELD_MANAGER, UPSTREAM_MANAGER, seed_manager
 from omeflow.api.ownership import owners
 from omeflow.cli.adoption import MADE_BY_UPSTREAM, Adoption
@@ -55,6 +60,35 @@ async def test_nothing_changes_but_whose_the_fields_are(
             role = obj["metadata"]["labels"]["component"]
             assert owners(obj, ("spec", "replicas")) == {seed_manager(role)}
     assert not (await stored(cluster, service))["metadata"].get("finalizers")
+
+
+@pytest.mark.skipif(not DIRECTORY.is_dir(), reason="no recorded cases: set OMEFLOW_CONFORMANCE_CASES")
+async def test_what_omeflow_would_change_is_told_and_left_as_it_is_and_what_upstream_forgot_is_listed(
+    cluster: Cluster, cluster_kubeconfig: Path, prepared: None, namespace: str
+) -> None:
+    service = await as_upstream_left_it(cluster, "raw/portless-runner", namespace)
+    [deployment] = await cluster.list(DEPLOYMENT, namespace)
+    metadata = {"name": "left-behind", "ownerReferences": deployment["metadata"]["ownerReferences"]}
+    left = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
+    await written_by_upstream(cluster, left, service)
+    newer = {"spec": {"engine": {"runner": {"name": "ome-container", "image": "registry.example/newer:1"}}}}
+    name = service["metadata"]["name"]
+    await cluster.merge_patch(INFERENCE_SERVICE, name, namespace, newer, manager="user")
+
+    command = [sys.executable, "-m", "omeflow.cli.main", "shadow", name, "-n", namespace, "--ome-namespace", namespace]
+    command += ["--kubeconfig", str(cluster_kubeconfig), "--output", "json"]
+    shadow = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    answer, _ = await shadow.communicate()
+    [told] = orjson.loads(answer)
+    assert shadow.returncode == 1
+    assert told["restarts"] == ["engine"]
+    assert told["orphans"] == [f"ConfigMap {namespace}/left-behind"]
+
+    await Adoption(cluster, default_manager(), ome_namespace=namespace).take(await stored(cluster, service))
+    [after] = await cluster.list(DEPLOYMENT, namespace)
+    assert after["spec"]["template"] == deployment["spec"]["template"]
+    assert {**after["spec"], "replicas": 0} == {**deployment["spec"], "replicas": 0}, "but for its scaler"
+    assert await cluster.find(CONFIG_MAP, "left-behind", namespace) is not None
 
 
 def fields(obj: Object) -> list[Object]:
