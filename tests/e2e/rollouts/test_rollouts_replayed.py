@@ -145,7 +145,9 @@ async def leave(platform: Platform) -> None:
 
 
 OBSTACLES = {
-    "a missing runtime": Obstacle(nothing, add_runtime, {"spec": {"runtime": {"name": "late"}}}, "NotFound"),
+    "a missing runtime": Obstacle(
+        nothing, add_runtime, {"spec": {"runtime": {"name": "late"}}}, "RuntimeNotRecognized"
+    ),
     "a forbidden verb": Obstacle(
         forbid,
         allow,

@@ -10,7 +10,7 @@ from component_shapes import COMPONENT
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omeflow.api.errors import Invalid, NotFound, Terminal
+from omeflow.api.errors import Invalid, RuntimeNotRecognized, Terminal
 from omeflow.components.build import build_components
 from omeflow.components.inputs import Inputs, fingerprint
 from omeflow.components.types import DeploymentMode, Extension
@@ -153,7 +153,7 @@ def test_a_deployment_keeps_at_least_one_pod() -> None:
         (
             SERVICE,
             [MODEL],
-            NotFound,
+            RuntimeNotRecognized,
             'InferenceService prod/demo: spec.runtime.name refers to runtime "srt-llama", which exists neither as '
             "ServingRuntime in namespace prod nor as ClusterServingRuntime: create it, or name another",
         ),

@@ -124,7 +124,7 @@ def test_what_the_watcher_keeps_of_the_objects_is_enough() -> None:
     evicted = pod("chat-engine-old-9", hash="old", ready=False, phase="Failed")
     found = live(deployment(), *BOTH, pods=[*pods(2), evicted])
     kept: dict[Kind, list[Json]] = {
-        DEPLOYMENT: [keeping.with_our_fields(one) for one in found.of(DEPLOYMENT)],
+        DEPLOYMENT: [keeping.with_fields(one) for one in found.of(DEPLOYMENT)],
         REPLICA_SET: [keeping.replica_set(one) for one in found.of(REPLICA_SET)],
         POD: [keeping.pod(one) for one in found.of(POD)],
     }
