@@ -102,7 +102,7 @@ def cluster_kubeconfig(request: pytest.FixtureRequest) -> Path:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def cluster(cluster_kubeconfig: Path) -> AsyncIterator[Cluster]:
     """A connection to the cluster under test."""
-    async with Cluster.connect(kubeconfig=cluster_kubeconfig, user_agent="omeflow-tests") as connected:
+    async with Cluster.connect(kubeconfig=cluster_kubeconfig, user_agent="omeflow-tests", timeout=60) as connected:
         yield connected
 
 

@@ -131,7 +131,8 @@ class Watcher:
             if self.world.service(service) is not None:
                 continue
             # Asked of the server, because a run may be there before our cache shows its service.
-            if await retrying(self._cluster.find, INFERENCE_SERVICE, service.name, service.namespace) is None:
+            named = f"metadata.name={service.name}"
+            if not await retrying(self._cluster.list, INFERENCE_SERVICE, service.namespace, field_selector=named):
                 self.world.deleted.setdefault(service, "")
                 self._concern(service)
 

@@ -112,6 +112,9 @@ def _permissions(event: Mapping[str, Any]) -> Iterator[Permission]:
     resource = "/".join(filter(None, (reference["resource"], reference.get("subresource"))))
     namespace = reference.get("namespace", "") if reference["resource"] in OWN else ""
     yield Permission(namespace, reference.get("apiGroup", ""), resource, event["verb"])
+    if event["verb"] == "list" and event["userAgent"].startswith(WATCHER) and reference["resource"] not in OWN:
+        # The watcher watches whatever it lists, as soon as the kind is served; some are for a few seconds only.
+        yield Permission(namespace, reference.get("apiGroup", ""), resource, "watch")
     if event["verb"] == "patch" and event.get("responseStatus", {}).get("code") == 201:
         # An apply that creates needs both verbs, and the log shows the one.
         yield Permission(namespace, reference.get("apiGroup", ""), resource, "create")

@@ -13,7 +13,7 @@ from own_ground import Omeflow
 from platform_under_test import Platform, example, image
 from temporalio.client import WorkflowExecutionStatus
 
-from omeflow.api.kinds import INFERENCE_SERVICE, NODE
+from omeflow.api.kinds import INFERENCE_SERVICE, NODE, ROLE_BASED_GROUP
 from omeflow.api.steps import Change
 from workers.all_in_one import run_watcher
 from workers.settings import Settings
@@ -162,13 +162,16 @@ async def test_a_deletion_while_a_write_is_on_its_way_leaves_nothing(
         await quiet.create(example("engine-router"))
         await quiet.edit(NAME, image(NEW, "engine"))
         await writing.reached()
+        uid = (await quiet.service(NAME))["metadata"]["uid"]
         await quiet.cluster.delete(INFERENCE_SERVICE, NAME, quiet.namespace)
         await quiet.empty()
         writing.open()
         await quiet.eventually(
             lambda: quiet.run_status(NAME), lambda s: s is not WorkflowExecutionStatus.RUNNING, what="the run's end"
         )
-        await quiet.empty()
+        # What the late write made goes with its owner, when the garbage collector comes by: that may take minutes.
+        late = await quiet.cluster.find(ROLE_BASED_GROUP, NAME, quiet.namespace)
+        assert late is None or [owner["uid"] for owner in late["metadata"]["ownerReferences"]] == [uid]
 
 
 async def test_a_service_made_anew_while_a_write_for_the_former_is_on_its_way_gets_its_own(
