@@ -29,14 +29,18 @@ async def apply_in_order(cluster: Cluster, applies: Sequence[Apply], live: Live)
     versions = {
         address(obj): obj["metadata"]["resourceVersion"] for objects in live.objects.values() for obj in objects
     }
+    uids = {address(obj): obj["metadata"]["uid"] for objects in live.objects.values() for obj in objects}
     own = [index for index, apply in enumerate(applies) if apply.manager == FIELD_MANAGER]
     for index, apply in enumerate(applies):
         manifest, key = apply.manifest, address(apply.manifest)
         if key in versions and own and index <= own[-1]:
             manifest = {**manifest, "metadata": {**manifest["metadata"], "resourceVersion": versions[key]}}
+        if key in uids:  # what has been deleted meanwhile is not made anew, as a stub that nobody owns
+            manifest = {**manifest, "metadata": {**manifest["metadata"], "uid": uids[key]}}
         try:
             stored = await cluster.apply(manifest, manager=apply.manager, force=apply.force)
         except FieldOwned as error:
             raise Conflict(f"a scaler or another manager wrote in between: {error}") from error
+        uids[key] = stored["metadata"]["uid"]
         if key in versions:
             versions[key] = stored["metadata"]["resourceVersion"]
