@@ -10,8 +10,7 @@ from functools import partial
 
 from temporalio import activity
 
-from activities.ownership import ensure_ours
-from activities.prune import delete_ours
+from activities.ownership import delete_ours, ensure_ours
 from activities.reading import read_ours
 from activities.records import Records
 from omeflow.api.errors import FieldOwned
@@ -84,16 +83,17 @@ class ApplyShared:
         """
         attempt = request.attempt
         owner = Owner(attempt.namespace, attempt.service, attempt.uid)
+        every = [manifest for manifests in phases for manifest in manifests]
+        known: dict[tuple[str, str, str], Manifest] = {}
+        if every and attempt.number > 1:
+            live = await read_ours(self.cluster, owner, map(reference_to, every))
+            known = {address(found): found for objects in live.objects.values() for found in objects}
+            await self.records.ensure_newest(attempt)
         for manifests in phases:
-            known: dict[tuple[str, str, str], Manifest] = {}
-            if manifests and attempt.number > 1:
-                live = await read_ours(self.cluster, owner, map(reference_to, manifests))
-                known = {address(found): found for objects in live.objects.values() for found in objects}
-                await self.records.ensure_newest(attempt)
             await asyncio.gather(
                 *(apply_ours(self.cluster, manifest, owner, known.get(address(manifest))) for manifest in manifests)
             )
-        notes = [title(manifest) for manifests in phases for manifest in manifests]
+        notes = [title(manifest) for manifest in every]
         return Applied(objects=len(notes), notes=notes)
 
 

@@ -60,10 +60,12 @@ class CloseAttempt:
     async def _describe_model(self, record: InferenceRollout) -> None:
         """Write the model config of a service of which nothing has ever been planned, unless somebody else has one."""
         described = model_config_of_refused(inputs_of(record)) if record.spec.inputs else None
+        if described is None:
+            return
         attempt = record.attempt
         owner = Owner(attempt.namespace, attempt.service, attempt.uid)
         every = await self.records.of(attempt.namespace, attempt.service)
-        if described is None or any(one.spec.plan for one in every if one.spec.service_uid == owner.uid):
+        if any(one.spec.plan for one in every if one.spec.service_uid == owner.uid):
             return
         manifest = model_config(owner, described)
         with suppress(ForeignObject):

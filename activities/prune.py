@@ -1,22 +1,19 @@
 """prune: removed roles and objects that this attempt wants no more, after the new ones serve."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 
 from temporalio import activity
 
 from activities.applying import apply_in_order
-from activities.ownership import ensure_ours
+from activities.ownership import delete_ours
 from activities.reading import read_ours, read_service
 from activities.records import Records
 from activities.remembering import read_history
-from omeflow.api.errors import ForeignObject, NotServed
-from omeflow.api.kinds import kind_of
 from omeflow.api.steps import PRUNE, Applied, StepRequest
 from omeflow.kube.client import Cluster
-from strategies.contract import Owner, Reference
+from strategies.contract import Owner
 from strategies.manager import StrategyManager
 from strategies.planning import mixture
 from strategies.recorded import objects_of, plan_of
@@ -50,24 +47,3 @@ class Prune:
         )
         removed += [name for name in deleted if name]
         return Applied(objects=len(removed), notes=removed)
-
-
-async def delete_ours(
-    cluster: Cluster, reference: Reference, owner: Owner, *, unless_wanted: Callable[[], Awaitable[None]]
-) -> str:
-    """Delete an object that is still ours; its kind and name, empty if there was none, or somebody else's.
-
-    Args:
-        unless_wanted: raises if somebody wants the object by now; asked between reading and deleting it.
-    """
-    kind = kind_of(reference)
-    try:
-        live = await cluster.find(kind, reference["name"], owner.namespace)
-        if live is None:
-            return ""
-        ensure_ours(live, owner)
-    except (ForeignObject, NotServed):
-        return ""
-    await unless_wanted()
-    await cluster.delete(kind, reference["name"], owner.namespace, uid=live["metadata"]["uid"])
-    return f"{reference['kind']} {reference['name']}"

@@ -13,11 +13,11 @@ from omeflow.api.rollouts import InferenceRollout, Phase, Status
 from omeflow.api.steps import REPLAY, SELECT_STRATEGY, Selection, SelectRequest
 from omeflow.components.inputs import Inputs, fingerprint
 from omeflow.components.references import OME_NAMESPACE
-from omeflow.components.resolution import Memory, chooses
+from omeflow.components.resolution import chooses
 from omeflow.kube.client import Cluster
 from omeflow.rollout.replaying import attempt_to_replay, has_moved_on
 from strategies.manager import StrategyManager
-from strategies.recorded import inputs_of
+from strategies.recorded import inputs_of, remembered
 from strategies.render import Chosen, choose
 
 
@@ -33,10 +33,11 @@ class SelectStrategy:
         change = request.change
         service = await read_service(self.cluster, namespace=change.namespace, name=change.name, uid=change.uid)
         every = await self.records.of(change.namespace, change.name)
-        memory = _memory(every, uid=change.uid) if chooses(service) else None
+        own = [record for record in every if record.spec.service_uid == change.uid]
+        memory = remembered(own) if chooses(service) else None
         inputs = await read_inputs(self.cluster, self.strategies, service, memory, ome_namespace=self.ome_namespace)
         seen = fingerprint(inputs)
-        known = [record for record in every if record.spec.service_uid == change.uid and record.spec.key != request.key]
+        known = [record for record in own if record.spec.key != request.key]
         lost = [record for record in known if not record.status.phase.closed and record.spec.number != request.in_hand]
         if not change.forced and not lost and _is_last(known, seen, in_hand=request.in_hand):
             return Selection(up_to_date=True)
@@ -76,16 +77,6 @@ class SelectStrategy:
             if record.spec.number != number:
                 with suppress(Outdated):  # it has got its outcome meanwhile
                     await self.records.write_status(record, partial(_lost, number=number))
-
-
-def _memory(records: list[InferenceRollout], *, uid: str) -> Memory | None:
-    """What the newest attempt that made a choice remembers of it."""
-    for record in reversed(records):
-        if record.spec.service_uid == uid and record.spec.inputs:
-            memory = Memory.of(inputs_of(record))
-            if memory.runtime is not None:
-                return memory
-    return None
 
 
 def _selection(record: InferenceRollout, chosen: Chosen, *, repair: bool = False) -> Selection:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 from omeflow.api.kinds import Kind
-from omeflow.api.names import FIELD_MANAGER, ISVC_LABEL
+from omeflow.api.names import FIELD_MANAGER, ISVC_LABEL, ROLES
 from omeflow.components.types import Components, DeploymentMode
 from omeflow.rollout.roles import RoleState
 from omeflow.rollout.urls import ServiceUrls
@@ -90,7 +90,8 @@ class Desired:
 
     @classmethod
     def from_json(cls, values: Manifest) -> "Desired":
-        roles = {role: DesiredRole(**fields) for role, fields in values["roles"].items()}
+        known = values["roles"]  # by name: a record's JSON is sorted
+        roles = {role: DesiredRole(**known[role]) for role in ROLES if role in known}
         urls = ServiceUrls(**values.get("urls", {}))
         return cls(**{**values, "roles": roles, "urls": urls})
 

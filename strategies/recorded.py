@@ -7,6 +7,7 @@ from omeflow.api.errors import NotFound
 from omeflow.api.rollouts import InferenceRollout, RolloutPlan, unpack
 from omeflow.components.acceleration import acceleration
 from omeflow.components.inputs import Inputs
+from omeflow.components.resolution import Memory
 from omeflow.rollout.status import SelectedAccelerator
 from strategies.contract import Desired, RoleVersion
 
@@ -70,6 +71,12 @@ def _accelerator(inputs: Inputs, role: str) -> SelectedAccelerator:
 def inputs_of(record: InferenceRollout) -> Inputs:
     """The values that the attempt started from. Raises NotFound if it never had any."""
     return Inputs.from_json(unpack(_present(record, record.spec.inputs, "inputs")))
+
+
+def remembered(attempts: Sequence[InferenceRollout]) -> Memory | None:
+    """What the newest of these attempts that has a runtime remembers of choices; they are given oldest first."""
+    memories = (Memory.of(inputs_of(attempt)) for attempt in reversed(attempts) if attempt.spec.inputs)
+    return next((memory for memory in memories if memory.runtime), None)
 
 
 def objects_of(record: InferenceRollout) -> Desired:

@@ -9,7 +9,8 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import AsyncIterator, Callable, Hashable, Iterable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
@@ -22,6 +23,9 @@ from omeflow.kube.store import Change, Index, Store, key_of
 
 log = logging.getLogger(__name__)
 
+QUICKLY = 0.25
+"""Seconds between two looks for a kind whose definition has come."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
@@ -31,7 +35,8 @@ class Timing:
         watch: shortest and longest time that one watch is asked for; drawn for each, so that watches do not all end
             together.
         silence: a watch without a byte for so long is taken for dead. The API server sends a bookmark every minute.
-        unserved: when to look again for a kind that the cluster does not serve.
+        unserved: when to look again for a kind that the cluster does not serve, if no `look_again` comes before.
+        expected: for how long to look for it quickly after a `look_again`: a kind's definition is there before its API.
         backoff: longest pause between attempts; the pauses are random and begin below half a second. The last of a
             watcher's dozen caches decides when it sees again after an outage, so a long one costs nearly all of it.
         brief: a watch that ends sooner counts as a failed attempt, whatever the server says.
@@ -39,7 +44,8 @@ class Timing:
 
     watch: tuple[float, float] = (300.0, 540.0)
     silence: float = 150.0
-    unserved: float = 15.0
+    unserved: float = 600.0
+    expected: float = 10.0
     backoff: float = 5.0
     brief: float = 0.5
 
@@ -47,7 +53,8 @@ class Timing:
 class ListWatch:
     """Objects of one kind, as the cluster has them.
 
-    A kind that the cluster does not serve is an empty cache, synced, and looked for again. What `get`, `values` and
+    A kind that the cluster does not serve is an empty cache, synced, and looked for again: `look_again` and `withdraw`
+    are for those who hear of its definition. What `get`, `values` and
     indexes return is shared: look, do not write.
 
     Attributes:
@@ -64,8 +71,10 @@ class ListWatch:
         namespace: str | None = None,
         label_selector: str | None = None,
         field_selector: str | None = None,
+        metadata_only: bool = False,
         keep: Callable[[Object], Object] = lambda obj: obj,
         on_change: Callable[[Change], None] = lambda change: None,
+        on_served: Callable[[], None] = lambda: None,
         timing: Timing | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -77,9 +86,11 @@ class ListWatch:
             namespace: None for all.
             label_selector: as the API takes it.
             field_selector: as the API takes it.
+            metadata_only: have the server send nothing else of each object.
             keep: what to remember of an object; it must keep `metadata` name, namespace and uid. Objects of which the
                 same is kept are equal: no change is told.
             on_change: called for each change, after the cache shows it. What it raises ends `run`.
+            on_served: called when the cluster serves the kind that it did not serve, or the other way round.
             timing: None for the defaults.
             clock: monotonic, in seconds.
         """
@@ -91,8 +102,10 @@ class ListWatch:
         self._namespace = namespace
         self._label_selector = label_selector
         self._field_selector = field_selector
+        self._metadata_only = metadata_only
         self._keep = keep
         self._on_change = on_change
+        self._on_served = on_served
         self._timing = timing or Timing()
         self._backoff = wait_random_exponential(multiplier=0.5, max=self._timing.backoff)
         self._clock = clock
@@ -100,14 +113,31 @@ class ListWatch:
         self._version: str | None = None  # where in history we are; None: list first
         self._synced = asyncio.Event()
         self._last_sign = clock()
+        self._going_on: asyncio.Timeout | None = None  # the watch or the pause that goes on
+        self._expected_until = float("-inf")
 
     async def run(self) -> None:
         """Keep the cache up to date, until cancelled."""
         retrying = AsyncRetrying(
-            retry=retry_if_exception_type(OmeflowError), wait=self._pause, before_sleep=self._failed
+            retry=retry_if_exception_type(OmeflowError),
+            wait=self._pause,
+            before_sleep=self._failed,
+            sleep=self._rest,
         )
         while True:  # a round that went well for a while begins a new series of pauses
             await retrying(self._round)
+
+    def look_again(self) -> None:
+        """Look now for a kind that was not served: its definition has come, or has changed."""
+        if not self.served:
+            self._expected_until = self._clock() + self._timing.expected
+            self._interrupt()
+
+    def withdraw(self) -> None:
+        """Stop watching a kind whose definition has gone; objects that are still there go with it."""
+        if self.served and self.is_synced:
+            self._is_unserved()
+            self._interrupt()
 
     async def synced(self) -> None:
         """Wait until the cache has been complete once."""
@@ -143,6 +173,8 @@ class ListWatch:
         failure: OmeflowError = Unavailable(f"watch {self.kind}s: ended at once")
         try:
             await self._watch()
+            if not self.served:
+                failure = NotServed(f"watch {self.kind}s: the kind has been withdrawn")
         except OmeflowError as error:
             failure = error
             if isinstance(error, Expired | NotServed):
@@ -150,7 +182,8 @@ class ListWatch:
         self.restarts += 1
         # The server answers, and has forgotten where we were: a list helps at once, unless one has just been made.
         helped_by_a_list = isinstance(failure, Expired) and not listed
-        if self._clock() - started < self._timing.brief and not helped_by_a_list:
+        brief = self._clock() - started < self._timing.brief
+        if (brief and not helped_by_a_list) or not self.served:
             raise failure
         log.debug("watch %ss ended: %s", self.kind, failure)
 
@@ -163,30 +196,36 @@ class ListWatch:
                 self._namespace,
                 label_selector=self._label_selector,
                 field_selector=self._field_selector,
+                metadata_only=self._metadata_only,
             ):
                 found += map(self._keep, page.items)
                 version = page.resource_version
         except NotServed:
-            self.served = False
-            self._replace([])
+            self._is_unserved()
             raise
-        self.served = True
         self._replace(found)
         self._version = version
+        self._serve(True)
 
     async def _watch(self) -> None:
         assert self._version is not None
-        async with self._cluster.watch(
-            self.kind,
-            self._namespace,
-            resource_version=self._version,
-            label_selector=self._label_selector,
-            field_selector=self._field_selector,
-            seconds=random.uniform(*self._timing.watch),
-            silence=self._timing.silence,
-        ) as events:
+        async with (
+            self._interruptible(),
+            self._cluster.watch(
+                self.kind,
+                self._namespace,
+                resource_version=self._version,
+                label_selector=self._label_selector,
+                field_selector=self._field_selector,
+                metadata_only=self._metadata_only,
+                seconds=random.uniform(*self._timing.watch),
+                silence=self._timing.silence,
+            ) as events,
+        ):
             self._sign_of_life()
             async for event in events:
+                if not self.served:
+                    break  # withdrawn
                 self._sign_of_life()
                 obj = event["object"]
                 self._version = obj["metadata"]["resourceVersion"]
@@ -194,6 +233,16 @@ class ListWatch:
                     self._tell(self._store.remove(key_of(obj)))
                 elif event["type"] != "BOOKMARK":
                     self._tell(self._store.put(self._keep(obj)))
+
+    def _is_unserved(self) -> None:
+        self._version = None
+        self._replace([])
+        self._serve(False)
+
+    def _serve(self, served: bool) -> None:
+        before, self.served = self.served, served
+        if served != before:
+            self._on_served()
 
     def _replace(self, objects: list[Object]) -> None:
         self._sign_of_life()
@@ -209,7 +258,27 @@ class ListWatch:
         self.failure = None
 
     def _pause(self, state: RetryCallState) -> float:
-        return self._backoff(state) if self.served else self._timing.unserved
+        if self.served:
+            return self._backoff(state)
+        return QUICKLY if self._clock() < self._expected_until else self._timing.unserved
+
+    async def _rest(self, seconds: float) -> None:
+        async with self._interruptible():
+            await asyncio.sleep(seconds)
+
+    def _interrupt(self) -> None:
+        if self._going_on is not None:
+            self._going_on.reschedule(0)
+
+    @asynccontextmanager
+    async def _interruptible(self) -> AsyncIterator[None]:
+        """Something that `_interrupt` ends."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(None) as self._going_on:
+                try:
+                    yield
+                finally:
+                    self._going_on = None
 
     def _failed(self, state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None

@@ -114,6 +114,7 @@ class Cluster:
         label_selector: str | None = None,
         field_selector: str | None = None,
         limit: int = request.PAGE,
+        metadata_only: bool = False,
     ) -> AsyncIterator[Page]:
         """A list in pages, for those who keep less of each object than the server sends, or watch from there on."""
         token = ""
@@ -126,6 +127,7 @@ class Cluster:
                     field_selector=field_selector,
                     limit=limit,
                     token=token,
+                    metadata_only=metadata_only,
                 )
             )
             # Items of built-in kinds come without them.
@@ -251,6 +253,7 @@ class Cluster:
         resource_version: str,
         label_selector: str | None = None,
         field_selector: str | None = None,
+        metadata_only: bool = False,
         seconds: float,
         silence: float,
     ) -> AsyncIterator[AsyncIterator[Object]]:
@@ -262,6 +265,7 @@ class Cluster:
             resource_version: of the list or of the last event.
             label_selector: as the API takes it.
             field_selector: as the API takes it.
+            metadata_only: have the server send nothing else of each object.
             seconds: after which the server ends the watch.
             silence: seconds without a byte after which the watch is taken for dead: Unavailable.
 
@@ -274,6 +278,7 @@ class Cluster:
             resource_version=resource_version,
             label_selector=label_selector,
             field_selector=field_selector,
+            metadata_only=metadata_only,
             seconds=seconds,
         )
         await self._limit.acquire()

@@ -61,7 +61,6 @@ class Connection:
         self._proxy = configuration.proxy or _environment_proxy(self.server)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, ssl=rest.ssl_context, keepalive_timeout=KEEP_ALIVE),
-            headers={"Accept": "application/json"},
             cookie_jar=aiohttp.DummyCookieJar(),
             read_bufsize=READ_BUFFER,
             trust_env=False,
@@ -76,6 +75,7 @@ class Connection:
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Send one request; the body of the answer is read within the context."""
         headers = {"User-Agent": f"{self._user_agent} ({what})" if (what := purpose.get()) else self._user_agent}
+        headers["Accept"] = asked.accept
         if asked.body is not None:
             headers["Content-Type"] = asked.content_type
         if authorization := await self._authorization():

@@ -26,6 +26,7 @@ class Request:
     query: Mapping[str, str] = field(default_factory=dict)
     body: Any = None
     content_type: str = "application/json"
+    accept: str = "application/json"
     kind: Kind | None = None
 
     def __str__(self) -> str:
@@ -50,6 +51,7 @@ def collection(
     field_selector: str | None = None,
     limit: int = PAGE,
     token: str | None = None,
+    metadata_only: bool = False,
 ) -> Request:
     """One page of a list; `token` is the former page's `continue`."""
     query = _selectors(label_selector, field_selector) | {"limit": str(limit)}
@@ -61,6 +63,7 @@ def collection(
         verb="list",
         subject=_subject(kind, None, namespace),
         query=query,
+        accept=_accepted("PartialObjectMetadataList" if metadata_only else None),
         kind=kind,
     )
 
@@ -73,6 +76,7 @@ def watch(
     namespace: str | None = None,
     label_selector: str | None = None,
     field_selector: str | None = None,
+    metadata_only: bool = False,
 ) -> Request:
     """Events after `resource_version`, for `seconds` at most, with bookmarks."""
     query = _selectors(label_selector, field_selector) | {
@@ -87,6 +91,7 @@ def watch(
         verb="watch",
         subject=_subject(kind, None, namespace),
         query=query,
+        accept=_accepted("PartialObjectMetadata" if metadata_only else None),
         kind=kind,
     )
 
@@ -180,6 +185,11 @@ def merge_patch(
 def raw(path: str) -> Request:
     """A path that belongs to no kind: discovery, metrics, health."""
     return Request(method="GET", path=path, verb="get", subject=path)
+
+
+def _accepted(partial: str | None) -> str:
+    """JSON; of objects, or of their metadata as that kind."""
+    return f"application/json;as={partial};g=meta.k8s.io;v=v1" if partial else "application/json"
 
 
 def _selectors(label_selector: str | None, field_selector: str | None) -> dict[str, str]:

@@ -7,13 +7,15 @@ from typing import Any, TypeVar
 from omeflow.api.kinds import Kind
 from omeflow.api.rollouts import InferenceRollout, Phase
 from omeflow.components.inputs import Inputs, fingerprint
+from omeflow.components.resolution import Memory, chooses
 from omeflow.rollout.trigger import Changed
 from strategies.causes import inputs_before, what_changed
 from strategies.manager import StrategyManager
 from strategies.pending import pending_roles
-from strategies.recorded import Planned, newest_plan, planned
+from strategies.recorded import Planned, newest_plan, planned, remembered
 from strategies.render import needed_kinds
 
+Manifest = dict[str, Any]
 Found = TypeVar("Found")
 
 
@@ -22,6 +24,13 @@ class Derived:
     """Of one service; attempts are given oldest first."""
 
     _known: dict[str, tuple[Hashable, Any]] = field(default_factory=dict)
+
+    def remembered(self, manifest: Manifest, attempts: Sequence[InferenceRollout]) -> Memory | None:
+        """What was chosen for the service before; None if nothing is chosen that it does not name."""
+        if not chooses(manifest):
+            return None
+        with_inputs = tuple(one.spec.number for one in attempts if one.spec.inputs)
+        return self._once("remembered", with_inputs, lambda: remembered(attempts))
 
     def needs(self, inputs: Inputs, strategies: StrategyManager) -> list[Kind]:
         """Kinds that the cluster has to serve for these inputs."""

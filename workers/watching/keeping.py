@@ -7,13 +7,8 @@ from typing import Any
 
 from omeflow.api.kinds import INFERENCE_SERVICE, REPLICA_SET
 from omeflow.api.names import FIELD_MANAGER
-from omeflow.api.rollouts import unpack
-from omeflow.components.inputs import Inputs
-from omeflow.components.resolution import Memory
 
 Manifest = dict[str, Any]
-MEMORY = "memory"
-"""Where a record has the `Memory` of its inputs."""
 
 
 def without_managed_fields(manifest: Manifest) -> Manifest:
@@ -49,15 +44,17 @@ def owning_service(manifest: Manifest) -> str:
 
 
 def record(manifest: Manifest) -> Manifest:
-    """A record without what only steps read, and with what it remembers.
+    """A record without what only steps read.
 
     Inputs, objects and plan stay, compressed: what has changed since, and drift, are measured against them.
     """
-    kept = without_managed_fields(manifest)
     spec = {key: value for key, value in manifest["spec"].items() if key != "choices"}
-    inputs = manifest["spec"].get("inputs")
-    memory = Memory.of(Inputs.from_json(unpack(inputs))) if inputs else None
-    return {**kept, "spec": spec} | ({MEMORY: memory} if memory and memory.runtime else {})
+    return {**without_managed_fields(manifest), "spec": spec}
+
+
+def definition(manifest: Manifest) -> Manifest:
+    """Of a CustomResourceDefinition, that it is there, and that it has changed."""
+    return {"metadata": {key: manifest["metadata"][key] for key in ("name", "uid", "resourceVersion")}}
 
 
 def pod(manifest: Manifest) -> Manifest:

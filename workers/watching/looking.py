@@ -162,7 +162,7 @@ class Looker:
 
         Whoever has been carried out needed nothing that was lacking; so an idle service is never rendered here.
         """
-        inputs = self._world.inputs(manifest)
+        inputs = self._world.inputs(manifest, memory.derived.remembered(manifest, attempts))
         if attempts and attempts[-1].spec.fingerprint == fingerprint(inputs):
             return inputs
         return on_a_cluster_without(inputs, self._world.unserved(memory.derived.needs(inputs, self._world.strategies)))

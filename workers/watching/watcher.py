@@ -26,8 +26,8 @@ log = logging.getLogger("omeflow.watcher")
 LOOKERS = 16
 RETRY = 2.0
 """Seconds until a look that failed is made again."""
-KINDS = 5.0
-"""Seconds between two looks at which kinds the cluster serves."""
+BUG = 60.0
+"""Seconds until a look is made again that failed for a reason that nobody has thought of."""
 SILENT = 180.0
 """Seconds without a sign of life from a watch that are worth a warning; the cache renews it by itself before."""
 DELETED = 1000
@@ -96,7 +96,6 @@ class Watcher:
             async with asyncio.TaskGroup() as group:
                 for _ in range(LOOKERS):
                     group.create_task(self._look_on(looker))
-                group.create_task(self._notice_kinds())
                 group.create_task(self._end_orphans())
         finally:
             self.acting = False
@@ -115,6 +114,9 @@ class Watcher:
             except (OmeflowError, RPCError) as error:
                 log.warning("%s/%s: looking again in %s s: %s", service.namespace, service.name, RETRY, error)
                 self._queue.add_later(service, seconds=RETRY)
+            except Exception:  # one service must not keep the others from being looked at
+                log.exception("%s/%s: looking again in %s s", service.namespace, service.name, BUG)
+                self._queue.add_later(service, seconds=BUG)
             finally:
                 self._queue.done(service)
             await asyncio.sleep(0)  # a look that writes nothing never waits, and the Lease is to be renewed meanwhile
@@ -135,17 +137,6 @@ class Watcher:
             if not await retrying(self._cluster.list, INFERENCE_SERVICE, service.namespace, field_selector=named):
                 self.world.deleted.setdefault(service, "")
                 self._concern(service)
-
-    async def _notice_kinds(self) -> None:
-        """A kind that is served now, or no longer, concerns every service."""
-        known = self.world.served()
-        while True:
-            await asyncio.sleep(KINDS)
-            served = self.world.served()
-            if served != known:
-                known = served
-                for service in self.world.all_services():
-                    self._concern(service)
 
     async def _notice_silence(self) -> None:
         """Watches that tell nothing, not even that nothing happens: what we decide from may be out of date."""

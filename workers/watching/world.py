@@ -27,7 +27,7 @@ from omeflow.api.names import ISVC_LABEL
 from omeflow.api.rollouts import InferenceRollout, Phase
 from omeflow.components.inputs import Inputs
 from omeflow.components.references import OME_NAMESPACE
-from omeflow.components.resolution import Memory, chooses
+from omeflow.components.resolution import Memory
 from omeflow.kube.cache import ListWatch
 from omeflow.kube.client import Cluster
 from omeflow.kube.store import Change
@@ -36,6 +36,7 @@ from strategies.drift import Address
 from strategies.history import address
 from strategies.manager import StrategyManager
 from workers.watching import keeping
+from workers.watching.definitions import Definitions
 from workers.watching.queue import Service
 from workers.watching.referred import Referred
 
@@ -96,13 +97,14 @@ class World:
         self._records_of = self.records.by(lambda record: [_key(record, record["spec"]["service"])])
         self._children = {entry.kind: self._caches[entry.kind].by(_by_label(entry.label)) for entry in self._observed()}
         self._shared = [self._caches[kind].by(_by_owner) for kind in SHARED]
+        self._definitions = Definitions(cluster, self._every())
         self.deleted: dict[Service, str] = {}
         """UID of services that have gone and whose runs have not been told yet."""
 
     async def run(self) -> None:
         """Keep all caches up to date, until cancelled."""
         async with asyncio.TaskGroup() as group:
-            for cache in self._every():
+            for cache in [*self._every(), self._definitions.cache]:
                 group.create_task(cache.run(), name=f"watch {cache.kind}")
 
     async def synced(self) -> None:
@@ -115,12 +117,13 @@ class World:
     def liveness(self) -> dict[str, float]:
         """Seconds since each watch last heard anything, by kind."""
         found: dict[str, float] = {}
-        for cache in self._every():
+        for cache in [*self._every(), self._definitions.cache]:
             found[cache.kind.name] = max(cache.liveness, found.get(cache.kind.name, 0.0))
         return found
 
-    def served(self) -> dict[Kind, bool]:
-        return {kind: cache.served for kind, cache in self._caches.items()}
+    def kinds(self) -> set[Kind]:
+        """What is watched of a service's own objects."""
+        return set(self._caches)
 
     def service(self, service: Service) -> Manifest | None:
         return self.services.get(service.namespace, service.name)
@@ -134,9 +137,13 @@ class World:
         metadata = manifest["metadata"]
         return self.strategies.select(metadata["name"], metadata.get("annotations") or {}).strategy
 
-    def inputs(self, manifest: Manifest) -> Inputs:
-        """What decides the service's outcome, without a request; kinds that the cluster lacks are left out."""
-        return self._referred.inputs(_key(manifest), manifest, self._memory(manifest) if chooses(manifest) else None)
+    def inputs(self, manifest: Manifest, memory: Memory | None) -> Inputs:
+        """What decides the service's outcome, without a request; kinds that the cluster lacks are left out.
+
+        Args:
+            memory: what was chosen for it before.
+        """
+        return self._referred.inputs(_key(manifest), manifest, memory)
 
     def unserved(self, kinds: Iterable[Kind]) -> list[Kind]:
         """Those of the kinds that the cluster does not serve, as far as they are watched."""
@@ -151,14 +158,6 @@ class World:
             if record["spec"]["serviceUID"] == metadata["uid"]
         ]
         return sorted(found, key=lambda record: record.spec.number)
-
-    def _memory(self, manifest: Manifest) -> Memory | None:
-        """What its attempts remember of choices, the newest that made one."""
-        metadata = manifest["metadata"]
-        records = self._records_of.get(Service(metadata["namespace"], metadata["name"]))
-        known = [one for one in records if one["spec"]["serviceUID"] == metadata["uid"] and keeping.MEMORY in one]
-        newest = max(known, key=lambda record: int(record["spec"]["number"]), default=None)
-        return newest[keeping.MEMORY] if newest else None
 
     def live(self, service: Service, strategy: Strategy) -> Live:
         return Live({entry.kind: self._children[entry.kind].get(service) for entry in _observed(strategy)})
@@ -192,7 +191,14 @@ class World:
         tell: Callable[[Change], None],
         label_selector: str | None = None,
     ) -> ListWatch:
-        cache = ListWatch(self._cluster, kind, keep=keep, on_change=tell, label_selector=label_selector)
+        cache = ListWatch(
+            self._cluster,
+            kind,
+            keep=keep,
+            on_change=tell,
+            on_served=self._kinds_changed,
+            label_selector=label_selector,
+        )
         self._caches[kind] = cache
         return cache
 
@@ -208,6 +214,11 @@ class World:
             self.deleted[service] = change.object["metadata"]["uid"]
             self._referred.forget(service)
         self._concerns(service)
+
+    def _kinds_changed(self) -> None:
+        """A kind that is served now, or no longer, concerns every service."""
+        for service in self.all_services():
+            self._concerns(service)
 
     def _child_changed(self, services: Callable[[Manifest], list[Service]]) -> Callable[[Change], None]:
         def tell(change: Change) -> None:

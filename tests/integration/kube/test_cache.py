@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from omeflow.api import errors, kinds
 from omeflow.kube.cache import ListWatch, Timing
 from omeflow.kube.client import Cluster
 from omeflow.kube.store import Change
+from workers.watching.definitions import Definitions
 
 pytestmark = pytest.mark.real_cluster
 
@@ -33,14 +35,18 @@ class Watched:
     async def until(self, condition: Callable[[], bool], seconds: float = 15) -> None:
         """Wait for a condition."""
         try:
-            async with asyncio.timeout(seconds):
-                while not condition():  # noqa: ASYNC110 - conditions of another process
-                    await asyncio.sleep(0.01)
+            await until(condition, seconds)
         except TimeoutError:
             pytest.fail(f"not within {seconds} s; told so far: {self.summary()}, failure: {self.cache.failure}")
 
     async def until_told(self, *changes: tuple[str, str]) -> None:
         await self.until(lambda: set(changes) <= set(self.summary()))
+
+
+async def until(condition: Callable[[], bool], seconds: float = 60) -> None:
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110 - conditions of another process
+            await asyncio.sleep(0.01)
 
 
 @asynccontextmanager
@@ -208,32 +214,66 @@ async def test_a_first_list_that_fails_is_tried_again_and_told(
     await asyncio.wait([task])
 
 
-async def test_a_kind_that_is_not_served_is_empty_until_it_is_served(cluster: Cluster) -> None:
-    widget = kinds.Kind("kube.omeflow.test", "v1", "Widget", "widgets")
-    definition = {
+def definition_of(kind: kinds.Kind) -> dict[str, Any]:
+    schema = {"openAPIV3Schema": {"type": "object"}}
+    return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{widget.plural}.{widget.group}"},
+        "metadata": {"name": f"{kind.plural}.{kind.group}"},
         "spec": {
-            "group": widget.group,
+            "group": kind.group,
             "scope": "Namespaced",
-            "names": {"kind": widget.name, "plural": widget.plural},
-            "versions": [
-                {
-                    "name": widget.version,
-                    "served": True,
-                    "storage": True,
-                    "schema": {"openAPIV3Schema": {"type": "object"}},
-                }
-            ],
+            "names": {"kind": kind.name, "plural": kind.plural},
+            "versions": [{"name": kind.version, "served": True, "storage": True, "schema": schema}],
         },
     }
+
+
+async def test_a_kind_that_is_not_served_is_empty_until_it_is_served(cluster: Cluster) -> None:
+    widget = kinds.Kind("kube.omeflow.test", "v1", "Widget", "widgets")
+    definition = definition_of(widget)
     async with watched(cluster, widget) as running:
         assert (running.cache.served, len(running.cache), running.cache.failure) == (False, 0, None)
         await cluster.apply(definition)
         await running.until(lambda: running.cache.served)
         await cluster.delete(kinds.CUSTOM_RESOURCE_DEFINITION, definition["metadata"]["name"])
         await running.until(lambda: not running.cache.served)
+
+
+async def test_a_kind_comes_and_goes_with_its_definition_and_nobody_asks_in_between(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gadget = kinds.Kind("kube.omeflow.test", "v1", "Gadget", "gadgets")
+    monkeypatch.setitem(kinds._BY_TYPE, (gadget.api_version, gadget.name), gadget)
+    definition, seldom = definition_of(gadget), replace(QUICK, unserved=3600)
+    turns: list[bool] = []
+    cache = ListWatch(cluster, gadget, timing=seldom, on_served=lambda: turns.append(cache.served))
+    following = Definitions(cluster, [cache])
+    running = [asyncio.create_task(cache.run()), asyncio.create_task(following.cache.run())]
+    try:
+        for turn in (1, 2):
+            await until(lambda turn=turn: len(turns) == 2 * turn - 1)
+            await cluster.apply(definition)
+            await until(lambda turn=turn: len(turns) == 2 * turn)
+            named = {"apiVersion": gadget.api_version, "kind": gadget.name}
+            await cluster.create({**named, "metadata": {"name": f"gadget-{turn}", "namespace": "default"}})
+            await until(lambda turn=turn: cache.get("default", f"gadget-{turn}") is not None)
+            await cluster.delete(kinds.CUSTOM_RESOURCE_DEFINITION, definition["metadata"]["name"])
+        await until(lambda: len(turns) == 5)
+        assert turns == [False, True, False, True, False]
+        assert len(cache) == 0
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.wait(running)
+
+
+async def test_of_metadata_only_nothing_else_is_sent(cluster: Cluster, namespace: str) -> None:
+    await write(cluster, namespace, "early", a="1")
+    async with watched(cluster, namespace=namespace, metadata_only=True) as running:
+        await write(cluster, namespace, "late", a="1")
+        await running.until_told(("added", "early"), ("added", "late"))
+        assert not [obj for obj in running.cache.values() if "data" in obj]
 
 
 async def test_a_watch_that_ends_at_once_every_time_is_not_hammered(

@@ -129,8 +129,10 @@ def test_a_service_is_reached_at_its_entry_component() -> None:
 
 
 def test_what_is_wanted_survives_the_record() -> None:
-    wanted = planned(multi_node("engine", min_replicas=3), config("router"))
-    assert Desired.from_json(unpack(pack(wanted.to_json()))) == wanted
+    wanted = planned(multi_node("engine", min_replicas=3), config("decoder"), config("router"))
+    again = Desired.from_json(unpack(pack(wanted.to_json())))
+    assert again == wanted
+    assert list(again.roles) == list(wanted.roles)
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ def world() -> World:
 
 @pytest.mark.parametrize("kind", OPTIONAL, ids=lambda kind: f"{kind.group}-{kind}")
 def test_every_kind_that_a_cluster_may_lack_is_watched(world: World, kind: Kind) -> None:
-    assert kind in world.served()
+    assert kind in world.kinds()
 
 
 def test_a_strategy_that_placed_the_roles_stays_until_another_has_planned(world: World) -> None:
