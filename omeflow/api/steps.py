@@ -93,6 +93,26 @@ class ReplayRequest(Message):
     by: str = ""
 
 
+class Gate(Message):
+    """What has to hold behind a stage before the rollout goes on (design section 7). `kind` says which fields count."""
+
+    kind: str = ""
+    """approval, soak, http or prometheus."""
+    name: str = ""
+    """As people read it: `approval after engine`."""
+    seconds: int = 0
+    """soak: how long to wait; http, prometheus: between two checks."""
+    deadline_seconds: int = 0
+    """http, prometheus: for how long a check may fail; 0: for ever."""
+    url: str = ""
+    """http: answered with a status below 400; prometheus: base URL of its API."""
+    query: str = ""
+    """prometheus: an instant query, of one number."""
+    comparison: str = ""
+    """prometheus: `<`, `<=`, `>`, `>=`, `==` or `!=`, between the number and the threshold."""
+    threshold: float = 0.0
+
+
 class Stage(Message):
     """Roles that are updated together; the next stage waits for them. `reason` says why the stage exists."""
 
@@ -100,6 +120,12 @@ class Stage(Message):
     roles: list[str] = Field(default_factory=list)
     reason: str = ""
     deadline_seconds: int = 3600
+    gates: list[Gate] = Field(default_factory=list)
+    """One after another, once the stage is done."""
+    on_failure: str = "Pause"
+    """What follows when the deadline of the stage or of one of its gates passes: Pause or Rollback."""
+    capacity: bool = False
+    """Whether there is to be room for its surge pods before it is applied."""
 
 
 class Attempt(Message):
