@@ -59,11 +59,11 @@ binaries: setup ## Find, fetch or build etcd, Kubernetes and kwok
 
 unit: setup ## Test what decides: without servers, with its coverage
 	@echo "== unit and conformance tests, coverage of the pure core"
-	$(BIN)/pytest $(FIRST) -rs $(CORE:%=--cov=%) --cov-report=term:skip-covered --cov-fail-under=90 $(ARGS)
+	$(BIN)/pytest $(FIRST) -n 2 -rs $(CORE:%=--cov=%) --cov-report=term:skip-covered --cov-fail-under=90 $(ARGS)
 
 system: setup binaries ## Test against real servers: integration, end to end, chaos
 	@echo "== tests against a real API server, a real Temporal server, and containers"
-	$(BIN)/pytest tests $(FIRST:%=--ignore=%) -ra --durations=10 $(ARGS)
+	$(BIN)/pytest tests $(FIRST:%=--ignore=%) -n 2 --dist loadgroup -ra --durations=10 $(ARGS)
 
 chaos: setup binaries ## Run the main job 500 times with faults at random points (RUNS=... TOGETHER=... ARGS=...)
 	@echo "== servers that are gone for two minutes; then $(RUNS) runs with faults, $(TOGETHER) at a time, about 9 s each"

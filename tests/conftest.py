@@ -1,5 +1,8 @@
 """A cluster for the tests that need one, started once per session. Which one, the environment may choose.
 
+Two processes may share the tests (`pytest -n 2 --dist loadgroup`): each has its cluster, and one has all the rollouts,
+because these judge what the whole directory asked of its cluster.
+
 - OMEFLOW_TEST_CLUSTER: `local` (processes on this machine, the default), `containers` (an API server and etcd in
   containers, built from scratch), `k3s` (pulled).
 - OMEFLOW_TEST_KUBECONFIG: a cluster that is there already.
@@ -29,8 +32,15 @@ CLUSTERS = {"local": "local_kubeconfig", "containers": "scratch_kubeconfig", "k3
 """Fixtures that start them."""
 DEFINITIONS = crds.shipped(crds.DEFAULT_GROUPS)
 """What a local cluster serves, and so every other one must."""
+ROLLOUTS = Path(__file__).parent / "e2e" / "rollouts"
 ENGINE_DIRECTORY = Path("/var/tmp/omeflow-tests-docker")
 """One for all test runs on a machine: an engine that was killed leaves containers, which the next one there ends."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group("rollouts" if ROLLOUTS in item.path.parents else "others"))
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -18,7 +18,7 @@ from own_ground import standing
 from platform_under_test import Platform, examples
 from privileges import NAMESPACE, PARTIAL, WATCHER, WORKER, WRITE, manifests_for, shipped
 
-from omeflow.api.kinds import NODE
+from omeflow.api import kinds
 from omeflow.api.rollouts import custom_resource_definitions
 from omeflow.cli.ground import Ground
 from omeflow.kube.client import Cluster
@@ -109,9 +109,9 @@ async def prepared(cluster: Cluster) -> None:
     for manifest in examples("models"):
         await cluster.apply(manifest, manager="platform-team", force=True)
 
-    for node in await cluster.list(NODE):
+    for node in await cluster.list(kinds.NODE):
         labels = {"metadata": {"labels": {model_label(MODEL): "Ready"}}}
-        await cluster.merge_patch(NODE, node["metadata"]["name"], None, labels)
+        await cluster.merge_patch(kinds.NODE, node["metadata"]["name"], None, labels)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -172,3 +172,4 @@ async def quiet(alone: Settings) -> AsyncIterator[Platform]:
         for manifest in examples("models"):
             await cluster.apply(manifest, manager="platform-team", force=True)
         yield platform
+        await cluster.delete(kinds.NAMESPACE, namespace)  # what a test that fails leaves is no work for the next one

@@ -102,7 +102,7 @@ async def test_an_edit_after_the_watcher_was_killed_is_taken_up_by_the_one_stand
         await first.stands(served, acting=True)
         assert time.monotonic() - stopped < HANDOVER
         lease = await served.cluster.get(LEASE, alone.lease_name, "default")
-        assert lease["spec"]["leaseTransitions"] == 2
+        assert lease["spec"]["leaseTransitions"] >= 2, "to the second, and back"
         assert [attempt.spec.number for attempt in await served.attempts("routed")] == [1, 2]
         await served.delete("routed")
 
