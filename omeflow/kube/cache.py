@@ -24,7 +24,7 @@ from omeflow.kube.store import Change, Index, Store, key_of
 log = logging.getLogger(__name__)
 
 QUICKLY = 0.25
-"""Seconds between two looks for a kind whose definition has come."""
+"""Seconds; half the first pause between two looks for a kind whose definition has come."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,8 +35,9 @@ class Timing:
         watch: shortest and longest time that one watch is asked for; drawn for each, so that watches do not all end
             together.
         silence: a watch without a byte for so long is taken for dead. The API server sends a bookmark every minute.
-        unserved: when to look again for a kind that the cluster does not serve, if no `look_again` comes before.
-        expected: for how long to look for it quickly after a `look_again`: a kind's definition is there before its API.
+        unserved: longest pause until a kind is looked for again that the cluster does not serve, if no `look_again`
+            comes before. If its definition is there, the pauses begin short and double: an API comes after its
+            definition, and a server that has just started serves custom kinds a moment later than the others.
         backoff: longest pause between attempts; the pauses are random and begin below half a second. The last of a
             watcher's dozen caches decides when it sees again after an outage, so a long one costs nearly all of it.
         brief: a watch that ends sooner counts as a failed attempt, whatever the server says.
@@ -44,8 +45,7 @@ class Timing:
 
     watch: tuple[float, float] = (300.0, 540.0)
     silence: float = 150.0
-    unserved: float = 600.0
-    expected: float = 10.0
+    unserved: float = 15.0
     backoff: float = 5.0
     brief: float = 0.5
 
@@ -114,7 +114,8 @@ class ListWatch:
         self._synced = asyncio.Event()
         self._last_sign = clock()
         self._going_on: asyncio.Timeout | None = None  # the watch or the pause that goes on
-        self._expected_until = float("-inf")
+        self._defined = False
+        self._looks = 0  # for a kind that is defined and not served
 
     async def run(self) -> None:
         """Keep the cache up to date, until cancelled."""
@@ -129,12 +130,13 @@ class ListWatch:
 
     def look_again(self) -> None:
         """Look now for a kind that was not served: its definition has come, or has changed."""
+        self._defined, self._looks = True, 0
         if not self.served:
-            self._expected_until = self._clock() + self._timing.expected
             self._interrupt()
 
     def withdraw(self) -> None:
         """Stop watching a kind whose definition has gone; objects that are still there go with it."""
+        self._defined = False
         if self.served and self.is_synced:
             self._is_unserved()
             self._interrupt()
@@ -242,6 +244,7 @@ class ListWatch:
     def _serve(self, served: bool) -> None:
         before, self.served = self.served, served
         if served != before:
+            self._looks = 0
             self._on_served()
 
     def _replace(self, objects: list[Object]) -> None:
@@ -260,7 +263,10 @@ class ListWatch:
     def _pause(self, state: RetryCallState) -> float:
         if self.served:
             return self._backoff(state)
-        return QUICKLY if self._clock() < self._expected_until else self._timing.unserved
+        if not self._defined:
+            return self._timing.unserved
+        self._looks += 1
+        return min(QUICKLY * 2.0**self._looks, self._timing.unserved)
 
     async def _rest(self, seconds: float) -> None:
         async with self._interruptible():

@@ -4,10 +4,13 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from omeflow.api.kinds import CUSTOM_RESOURCE_DEFINITION
-from omeflow.kube.cache import ListWatch
+from omeflow.kube.cache import ListWatch, Timing
 from omeflow.kube.client import Cluster
 from omeflow.kube.store import Change
 from workers.watching import keeping
+
+TOLD = Timing(unserved=600.0)
+"""For the caches that are told: they need not look for what is not there."""
 
 
 class Definitions:
@@ -18,7 +21,7 @@ class Definitions:
     """
 
     def __init__(self, cluster: Cluster, caches: Iterable[ListWatch]) -> None:
-        """Args: caches: those to be told."""
+        """Args: caches: those to be told, with the timing `TOLD`."""
         self._by_name: defaultdict[str, list[ListWatch]] = defaultdict(list)
         for cache in caches:
             self._by_name[f"{cache.kind.plural}.{cache.kind.group}"].append(cache)

@@ -30,6 +30,7 @@ from omeflow.kube.cache import ListWatch
 from omeflow.kube.client import Cluster
 from omeflow.kube.request import Object
 from omeflow.kube.store import Change
+from workers.watching.definitions import TOLD
 from workers.watching.queue import Service
 
 KINDS = (
@@ -63,7 +64,9 @@ class Referred:
         self._concerns = concerns
         self._asked: dict[Service, frozenset[Wanted]] = {}
         self._askers: defaultdict[Wanted, set[Service]] = defaultdict(set)
-        self._kinds = {kind: ListWatch(cluster, kind, keep=keep, on_change=self._tell(kind)) for kind in KINDS}
+        self._kinds = {
+            kind: ListWatch(cluster, kind, keep=keep, on_change=self._tell(kind), timing=TOLD) for kind in KINDS
+        }
         self._single = {  # one object each: a cluster has many ConfigMaps
             one: ListWatch(
                 cluster,

@@ -36,7 +36,7 @@ from strategies.drift import Address
 from strategies.history import address
 from strategies.manager import StrategyManager
 from workers.watching import keeping
-from workers.watching.definitions import Definitions
+from workers.watching.definitions import TOLD, Definitions
 from workers.watching.queue import Service
 from workers.watching.referred import Referred
 
@@ -198,6 +198,7 @@ class World:
             on_change=tell,
             on_served=self._kinds_changed,
             label_selector=label_selector,
+            timing=TOLD,
         )
         self._caches[kind] = cache
         return cache

@@ -268,6 +268,28 @@ async def test_a_kind_comes_and_goes_with_its_definition_and_nobody_asks_in_betw
         await asyncio.wait(running)
 
 
+async def test_a_server_that_does_not_serve_a_defined_kind_yet_is_asked_again_soon(
+    proxy: FaultProxy, through: Cluster
+) -> None:
+    cache = ListWatch(through, kinds.ROLE_BASED_GROUP, timing=replace(QUICK, unserved=3600))
+    following = Definitions(through, [cache])
+    running = [asyncio.create_task(following.cache.run())]
+    try:
+        await until(lambda: following.cache.is_synced)
+        running.append(asyncio.create_task(cache.run()))
+        await until(lambda: cache.is_synced)
+        # As after its restart: watches break, and what answers first does not know custom kinds.
+        proxy.arm("list", "/rolebasedgroups", refuse(404), times=3)
+        proxy.arm("watch", "/rolebasedgroups", refuse(410))
+        proxy.break_watches()
+        await until(lambda: not cache.served)
+        await until(lambda: cache.served)
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.wait(running)
+
+
 async def test_of_metadata_only_nothing_else_is_sent(cluster: Cluster, namespace: str) -> None:
     await write(cluster, namespace, "early", a="1")
     async with watched(cluster, namespace=namespace, metadata_only=True) as running:
