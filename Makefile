@@ -15,10 +15,11 @@ LOCK := $(VENV)/lock/bin/uv pip compile --quiet --universal --python-version 3.1
 
 RUNS ?= 500
 TOGETHER ?= 6
+EDITS ?= 200
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test setup lint format binaries unit system chaos conformance lock image clean
+.PHONY: help demo test setup lint format binaries unit system chaos scaled conformance lock image clean
 
 help: ## List these commands
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-12s %s\n", $$1, $$2 }'
@@ -69,6 +70,10 @@ chaos: setup binaries ## Run the main job 500 times with faults at random points
 	@echo "== servers that are gone for two minutes; then $(RUNS) runs with faults, $(TOGETHER) at a time, about 9 s each"
 	OMEFLOW_CHAOS_RUNS=$(RUNS) OMEFLOW_CHAOS_TOGETHER=$(TOGETHER) OMEFLOW_CHAOS_OUTAGE=120 \
 	    $(BIN)/pytest tests/chaos -s $(ARGS)
+
+scaled: setup binaries ## Edit templates 200 times while a scaler writes a count every second (EDITS=... ARGS=...)
+	@echo "== $(EDITS) edits, half of them of a Deployment, half of a LeaderWorkerSet"
+	OMEFLOW_SCALED_EDITS=$(EDITS) $(BIN)/pytest tests/e2e/rollouts/test_rollouts_scaled.py -s $(ARGS)
 
 conformance: setup binaries ## Play every recorded case of OME's own controller against omeflow (ARGS="-k lifecycle")
 	@echo "== all recorded cases against omeflow up, one after another: half an hour on 2 cores"

@@ -1,13 +1,11 @@
 """Services whose components are Deployments: the same rollouts, over objects that know nothing of each other."""
 
-import asyncio
 from typing import Any
 
 import pytest
 from platform_under_test import Platform, example, image
 
 from omeflow.api.kinds import DEPLOYMENT, HORIZONTAL_POD_AUTOSCALER, POD_DISRUPTION_BUDGET, REPLICA_SET, SERVICE, Kind
-from omeflow.cli.journal import is_subsequence
 
 Manifest = dict[str, Any]
 NEW = "registry.example/sglang:0.5.0"
@@ -82,30 +80,6 @@ async def test_an_image_that_cannot_be_pulled_is_named_and_a_revert_in_the_middl
     assert await images(plain, "engine") == {"registry.example/sglang:0.4.9"}
     assert {name for name in before if "-router-" in name} <= (await plain.pods("plain")).keys()
     assert not any(BAD in pod.image for pod in journal.pods("router"))
-
-
-async def test_a_scaler_that_writes_all_the_time_never_loses_a_count(plain: Platform) -> None:
-    journal, wanted = plain.journals["plain"], [2]
-
-    async def scale() -> None:
-        for count in (3, 4, 3, 2, 3, 4, 2, 3):
-            wanted.append(count)
-            await plain.cluster.scale(DEPLOYMENT, "plain-engine", plain.namespace, count, manager="scaler")
-            await asyncio.sleep(1.0)  # a scaler's pace
-
-    async def edit() -> None:
-        for number in range(1, 9):
-            await plain.edit("plain", image(f"registry.example/sglang:0.5.{number}", "engine"))
-            await asyncio.sleep(0.9)
-
-    async with asyncio.TaskGroup() as group:
-        group.create_task(scale())
-        group.create_task(edit())
-    await plain.converged("plain")
-    seen = [entry.value for entry in journal.of("count", "engine")]
-    assert is_subsequence(seen, wanted), f"{seen} is not what the scaler wrote: {wanted}"
-    assert (await of(plain, "engine"))["spec"]["replicas"] == 3
-    assert await images(plain, "engine") == {"registry.example/sglang:0.5.8"}
 
 
 async def test_without_a_scaler_min_replicas_is_the_count(platform: Platform) -> None:
