@@ -1,6 +1,6 @@
 """Templates are edited while a scaler writes a count every second: whatever else is written, counts are the scaler's.
 
-OMEFLOW_SCALED_EDITS: how many edits, half of them of a Deployment, half of a LeaderWorkerSet (10).
+OMEFLOW_SCALED_EDITS: how many edits, half of them of a Deployment, half of a LeaderWorkerSet (8).
 """
 
 import asyncio
@@ -14,31 +14,19 @@ from itertools import cycle, dropwhile, groupby
 from typing import Any
 
 import pytest
-from own_ground import until_left
 from platform_under_test import Platform, example
+from workload_events import Seen, events_of
 
 from omeflow.api.kinds import DEPLOYMENT, LEADER_WORKER_SET, Kind
-from omeflow.api.names import role_attempt, seed_manager
-from omeflow.api.ownership import owners
-from omeflow.kube.cache import ListWatch
-from omeflow.kube.store import Change
+from omeflow.api.names import seed_manager
 
 Manifest = dict[str, Any]
-EDITS = int(os.environ.get("OMEFLOW_SCALED_EDITS") or 10)
+EDITS = int(os.environ.get("OMEFLOW_SCALED_EDITS") or 8)
 SCALER = "a-scaler"
 PACE = 1.0
 """Seconds between two counts."""
 SETTLED = 5
 """Every so many edits the rollout may end; the others are superseded in its middle."""
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What one event showed of a workload: its count, whose that is, and the attempt whose template it has."""
-
-    count: int
-    owners: frozenset[str]
-    attempt: int
 
 
 @dataclass
@@ -49,7 +37,7 @@ class Scaled:
         manifest: of a service; only its engine is taken.
         counts: what the scaler writes, again and again; none is the one before it, or minReplicas at first.
         wanted: every count in its order, that of the creation first.
-        events: all that the watch stream had of the workload.
+        events: all of the workload.
     """
 
     platform: Platform
@@ -66,6 +54,10 @@ class Scaled:
 
     async def disturbed(self, edits: int) -> None:
         """Create it, and edit it so often while the scaler writes."""
+        async with events_of(self.platform, self.kind, self.workload) as self.events:
+            await self._disturbed(edits)
+
+    async def _disturbed(self, edits: int) -> None:
         spec = {key: self.manifest["spec"][key] for key in ("model", "runtime", "engine")}
         await self.platform.create({**self.manifest, "metadata": {"name": self.name}, "spec": spec})
         await self.platform.ended(self.name, 1)
@@ -79,16 +71,6 @@ class Scaled:
 
     async def live(self) -> Manifest:
         return await self.platform.cluster.get(self.kind, self.workload, self.platform.namespace)
-
-    async def watch(self) -> None:
-        """Note every event, until cancelled."""
-        await ListWatch(self.platform.cluster, self.kind, namespace=self.platform.namespace, on_change=self._note).run()
-
-    def _note(self, change: Change) -> None:
-        obj = change.object
-        if obj["metadata"]["name"] == self.workload:
-            attempt = int(obj["metadata"]["annotations"][role_attempt("engine")])
-            self.events.append(Seen(obj["spec"]["replicas"], frozenset(owners(obj, ("spec", "replicas"))), attempt))
 
     async def _scale(self, done: asyncio.Event) -> None:
         counts = cycle(self.counts)
@@ -135,8 +117,7 @@ async def test_every_count_is_what_the_scaler_wrote_in_its_order(platform: Platf
     plain = Scaled(platform, example("deployment-engine-router"), DEPLOYMENT, "plain-engine", counts=(3, 4, 3, 2))
     wide = Scaled(platform, example("multi-node-engine"), LEADER_WORKER_SET, "lws-wide-engine", counts=(3, 1, 2))
     edits = {plain.name: EDITS - EDITS // 2, wide.name: EDITS // 2}
-    async with until_left(asyncio.gather(plain.watch(), wide.watch())):
-        await asyncio.gather(*(one.disturbed(edits[one.name]) for one in (plain, wide)))
+    await asyncio.gather(*(one.disturbed(edits[one.name]) for one in (plain, wide)))
 
     for one in (plain, wide):
         assert runs(event.count for event in one.events) == one.wanted, one.workload

@@ -1,104 +1,189 @@
 """Services that OME's own controller made: left alone, taken over without a restart, and then omeflow's for good."""
 
 import copy
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from platform_under_test import Platform, example, image
+from workload_events import COUNT, events_of
 
-from omeflow.api.kinds import DEPLOYMENT, INFERENCE_SERVICE
-from omeflow.api.names import UPSTREAM_FINALIZER, UPSTREAM_MANAGER
+from omeflow.api.kinds import DEPLOYMENT, INFERENCE_SERVICE, LEADER_WORKER_SET, POD, Kind
+from omeflow.api.names import UPSTREAM_FINALIZER, UPSTREAM_MANAGER, seed_manager
+from omeflow.api.ownership import owners
 from omeflow.cli.adoption import Adoption
 from omeflow.kube.client import Cluster
 from strategies.manager import default_manager
+from strategies.pods import is_ready
 
 Manifest = dict[str, Any]
-SCALED = 3
-ENV = [{"name": "LOG_LEVEL", "value": "debug"}, {"name": "KEPT", "value": "1"}]
+SCALER, SEED = "a-scaler", seed_manager("engine")
+OLD_ENV = [{"name": "LOG_LEVEL", "value": "debug"}, {"name": "KEPT", "value": "1"}]
+NEW = "registry.example/sglang:0.5.0"
 
 
-async def upstream_makes(cluster: Cluster, service: Manifest) -> None:
-    """The same objects as OME's controller makes, written by update as it does."""
-    adoption = Adoption(cluster, default_manager())
-    for one in (await adoption.look(service)).objects:
-        await cluster.create(one.manifest, manager=UPSTREAM_MANAGER)
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A service that OME's controller makes, and what becomes of its engine.
+
+    Attributes:
+        workload: the engine's.
+        count: of its pods or groups, which are of `size` pods.
+        scaled: somebody has scaled it to that count; else OME's controller wrote it.
+    """
+
+    example: str
+    kind: Kind
+    workload: str
+    count: int
+    size: int = 1
+    scaled: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.kind}, {'scaled' if self.scaled else 'not scaled'}"
+
+    def engine(self, **runner: Any) -> Manifest:
+        """The fields of a service's engine that give its pods this runner."""
+        wanted = {"runner": {"name": "ome-container", **runner}}
+        return {"leader": wanted, "worker": {**wanted, "size": 1}} if self.size > 1 else wanted
 
 
-@pytest.fixture
-async def upstreams(platform: Platform) -> Platform:
-    """Service `plain`, which OME's controller has made and a scaler has scaled; all its pods serve."""
-    manifest = copy.deepcopy(example("deployment-engine-router"))
-    manifest["metadata"]["finalizers"] = [UPSTREAM_FINALIZER]
-    manifest["spec"]["engine"]["runner"] = {"name": "ome-container", "env": ENV}
-    await platform.create(manifest)
-    await upstream_makes(platform.cluster, await platform.service("plain"))
-    await platform.cluster.scale(DEPLOYMENT, "plain-engine", platform.namespace, SCALED, manager="a-scaler")
-    await platform.eventually(lambda: ready(platform), lambda found: found == SCALED + 1, what="every pod ready")
-    return platform
+PLAIN = Made("deployment-engine-router", DEPLOYMENT, "plain-engine", count=3)
+WIDE = Made("multi-node-engine", LEADER_WORKER_SET, "lws-wide-engine", count=3, size=2)
+WIDE_AS_MADE = Made("multi-node-engine", LEADER_WORKER_SET, "lws-wide-engine", count=2, size=2, scaled=False)
 
 
-async def ready(platform: Platform) -> int:
-    deployments = await platform.objects(DEPLOYMENT)
-    return sum((one.get("status") or {}).get("readyReplicas", 0) for one in deployments)
+@dataclass(frozen=True, slots=True)
+class Upstreams:
+    """Such a service, made; its engine and one more role serve."""
+
+    platform: Platform
+    made: Made
+    name: str
+
+    @classmethod
+    async def make(cls, platform: Platform, made: Made) -> "Upstreams":
+        manifest = copy.deepcopy(example(made.example))
+        manifest["metadata"] = {"name": manifest["metadata"]["name"], "finalizers": [UPSTREAM_FINALIZER]}
+        manifest["spec"]["engine"] |= made.engine(env=OLD_ENV)
+        await platform.create(manifest)
+        one = cls(platform, made, manifest["metadata"]["name"])
+        count = 1 if made.kind == DEPLOYMENT else manifest["spec"]["engine"]["minReplicas"]
+        await upstream_makes(platform.cluster, await one.service(), {made.workload: count})
+        if made.scaled:
+            await platform.cluster.scale(made.kind, made.workload, platform.namespace, made.count, manager=SCALER)
+        await platform.eventually(one.ready, lambda n: n == made.count * made.size + 1, what="every pod ready")
+        return one
+
+    async def service(self) -> Manifest:
+        return await self.platform.service(self.name)
+
+    async def engine(self) -> Manifest:
+        return await self.platform.cluster.get(self.made.kind, self.made.workload, self.platform.namespace)
+
+    async def pods(self) -> dict[str, Manifest]:
+        """By UID: those of a LeaderWorkerSet come again under their names."""
+        return {pod["metadata"]["uid"]: pod for pod in await self.platform.objects(POD)}
+
+    async def ready(self) -> int:
+        return sum(is_ready(pod) for pod in (await self.pods()).values())
+
+    async def taken_over(self) -> None:
+        found = await Adoption(self.platform.cluster, default_manager()).take(await self.service())
+        assert not found.problem
+        assert not found.restarts
 
 
-async def engine(platform: Platform) -> Manifest:
-    return await platform.cluster.get(DEPLOYMENT, "plain-engine", platform.namespace)
+async def upstream_makes(cluster: Cluster, service: Manifest, counts: dict[str, int]) -> None:
+    """The same objects as OME's controller makes, written by update as it does, with its counts."""
+    for one in (await Adoption(cluster, default_manager()).look(service)).objects:
+        manifest = one.manifest
+        if count := counts.get(manifest["metadata"]["name"]) if one.role else None:
+            manifest = {**manifest, "spec": {**manifest["spec"], "replicas": count}}
+        await cluster.create(manifest, manager=UPSTREAM_MANAGER)
 
 
-async def environment(platform: Platform) -> dict[str, str]:
-    [container] = (await engine(platform))["spec"]["template"]["spec"]["containers"]
-    return {one["name"]: one.get("value", "") for one in container["env"]}
+def environments(workload: Manifest) -> list[dict[str, str]]:
+    """The variables of the workload's runners."""
+    spec = workload["spec"]
+    group = spec.get("leaderWorkerTemplate") or {"template": spec.get("template")}
+    templates = [group[key] for key in ("template", "leaderTemplate", "workerTemplate") if key in group]
+    return [
+        {one["name"]: one.get("value", "") for one in container["env"]}
+        for template in templates
+        for container in template["spec"]["containers"]
+    ]
 
 
-async def take_over(platform: Platform) -> None:
-    found = await Adoption(platform.cluster, default_manager()).take(await platform.service("plain"))
-    assert not found.problem
-    assert not found.restarts
+def fields(obj: Manifest) -> list[Manifest]:
+    """Who owns what of an object, beside its status: its controller is at work on that."""
+    return [one for one in obj["metadata"]["managedFields"] if one.get("subresource") != "status"]
+
+
+def is_engines(pod: Manifest) -> bool:
+    return bool(pod["metadata"]["labels"]["component"] == "engine")
+
+
+@pytest.fixture(params=[PLAIN, WIDE, WIDE_AS_MADE], ids=str)
+async def upstreams(platform: Platform, lws_backend: str, request: pytest.FixtureRequest) -> Upstreams:
+    return await Upstreams.make(platform, request.param)
 
 
 async def test_a_service_of_upstream_is_taken_over_without_a_restart_and_what_is_removed_then_is_gone(
-    upstreams: Platform,
+    upstreams: Upstreams,
 ) -> None:
-    assert await upstreams.attempts("plain") == [], "left alone until it is taken over"
-    pods = await upstreams.pods("plain")
-    counts = len(upstreams.journals["plain"].of("count", "engine"))
-    await take_over(upstreams)
-    await upstreams.condition("plain", "RolledOut", status="True")
-    await upstreams.condition("plain", "Ready", status="True")
-    assert [one.spec.cause for one in await upstreams.attempts("plain")] == ["takeover"]
-    assert (await upstreams.pods("plain")).keys() == pods.keys()
-    assert (await environment(upstreams)).keys() >= {"LOG_LEVEL", "KEPT"}
+    platform, made, name = upstreams.platform, upstreams.made, upstreams.name
+    assert await platform.attempts(name) == [], "left alone until it is taken over"
+    pods, before = await upstreams.pods(), await upstreams.engine()
+    assert owners(before, COUNT) == {SCALER if made.scaled else UPSTREAM_MANAGER}
+    async with events_of(platform, made.kind, made.workload) as events:
+        await Adoption(platform.cluster, default_manager()).look(await upstreams.service())
+        assert fields(await upstreams.engine()) == fields(before), "a look writes nothing"
+        await upstreams.taken_over()
+        await platform.condition(name, "RolledOut", status="True")
+        await platform.condition(name, "Ready", status="True")
+        assert [one.spec.cause for one in await platform.attempts(name)] == ["takeover"]
+        assert (await upstreams.pods()).keys() == pods.keys()
+        after = await upstreams.engine()
+        assert owners(after, COUNT) == ({SCALER, SEED} if made.scaled else {SEED})
+        assert all(one.keys() >= {"LOG_LEVEL", "KEPT"} for one in environments(after))
 
-    await upstreams.edit("plain", {"spec": {"engine": {"runner": {"name": "ome-container", "env": ENV[1:]}}}})
-    record = await upstreams.ended("plain", 2)
-    assert [stage.name for stage in record.status.stages] == ["engine"]
-    kept = await environment(upstreams)
-    assert "KEPT" in kept
-    assert "LOG_LEVEL" not in kept
-    assert (await engine(upstreams))["spec"]["replicas"] == SCALED
-    assert len(upstreams.journals["plain"].of("count", "engine")) == counts, "no count has moved since"
-    routers = {name for name in pods if "-router-" in name}
-    assert routers <= (await upstreams.pods("plain")).keys()
-    await upstreams.delete("plain")
+        await platform.edit(name, {"spec": {"engine": made.engine(image=NEW, env=OLD_ENV[1:])}})
+        record = await platform.ended(name, 2)
+        assert [stage.name for stage in record.status.stages] == ["engine"]
+        edited = await upstreams.engine()
+        await platform.eventually(upstreams.engine, lambda _: events[-1].attempt == 2, what="the edit among the events")
+    assert all("KEPT" in one and "LOG_LEVEL" not in one for one in environments(edited))
+    assert owners(edited, COUNT) == owners(after, COUNT)
+    assert {event.count for event in events} == {made.count}, "no count has ever moved"
+    assert not any("omeflow" in event.owners for event in events)
+
+    rolled = await upstreams.pods()
+    engines = [pod for pod in rolled.values() if is_engines(pod)]
+    assert len(engines) == made.count * made.size
+    assert {container["image"] for pod in engines for container in pod["spec"]["containers"]} == {NEW}
+    assert {uid for uid, pod in pods.items() if not is_engines(pod)} == rolled.keys() & pods.keys()
+    await platform.delete(name)
 
 
+@pytest.mark.parametrize("upstreams", [PLAIN], ids=str, indirect=True)
 async def test_a_service_that_upstream_takes_up_again_is_contested_until_it_is_taken_over_once_more(
-    upstreams: Platform,
+    upstreams: Upstreams,
 ) -> None:
-    await take_over(upstreams)
-    await upstreams.condition("plain", "RolledOut", status="True")
+    platform = upstreams.platform
+    await upstreams.taken_over()
+    await platform.condition("plain", "RolledOut", status="True")
     back = {"metadata": {"finalizers": [UPSTREAM_FINALIZER]}}
-    await upstreams.cluster.merge_patch(INFERENCE_SERVICE, "plain", upstreams.namespace, back, manager=UPSTREAM_MANAGER)
-    told = await upstreams.condition("plain", "Contested", status="True")
+    await platform.cluster.merge_patch(INFERENCE_SERVICE, "plain", platform.namespace, back, manager=UPSTREAM_MANAGER)
+    told = await platform.condition("plain", "Contested", status="True")
     assert "omeflow takeover" in told["message"]
 
-    await upstreams.edit("plain", image("registry.example/sglang:0.5.0", "engine"))
-    await take_over(upstreams)
-    await upstreams.ended("plain", 3)
-    assert [one.spec.cause for one in await upstreams.attempts("plain")] == ["takeover", "takeover", "edit"]
-    await upstreams.eventually(
-        lambda: upstreams.shown("plain", "Contested"), lambda shown: shown == {}, what="nothing contested"
+    await platform.edit("plain", image(NEW, "engine"))
+    await upstreams.taken_over()
+    await platform.ended("plain", 3)
+    assert [one.spec.cause for one in await platform.attempts("plain")] == ["takeover", "takeover", "edit"]
+    await platform.eventually(
+        lambda: platform.shown("plain", "Contested"), lambda shown: shown == {}, what="nothing contested"
     )
-    assert (await engine(upstreams))["spec"]["replicas"] == SCALED
-    await upstreams.delete("plain")
+    assert (await upstreams.engine())["spec"]["replicas"] == PLAIN.count
+    await platform.delete("plain")
