@@ -15,7 +15,7 @@ models                                                     3       what is serve
 runtimes, selection, compatibility, scoring                4       by what; named, or selected by rules
 sizes, versions                                            4.4     what a model's size and versions mean
 accelerators, accelerator_fitness                          5.1     on what; named, or chosen by a policy
-canonical, quantities, merging                             6       the runtime's components under the service's
+canonical, merging                                         6       the runtime's components under the service's
 placeholders, templates                                    6.4     template variables
 modes                                                      7       how each component runs
 component                                                  8       one component, put together of the following

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from omeflow.api.quantities import exact_value
 from omeflow.components.inputs import ObjectValues, part, text
-from omeflow.components.quantities import exact_value
 from omeflow.components.types import Json
 
 _GIBIBYTE = 1024**3

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from omeflow.api.errors import Invalid
-from omeflow.components.quantities import canonical_quantity
+from omeflow.api.quantities import canonical_quantity
 from omeflow.components.types import Json
 
 FREE_FORM_MAPS = frozenset(

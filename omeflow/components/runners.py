@@ -5,13 +5,13 @@ Pods of plain containers have no runner and get none of this (ome.md 16.65).
 
 from collections.abc import Mapping
 
+from omeflow.api.quantities import whole_number
 from omeflow.components import environment, fine_tuned
 from omeflow.components.acceleration import Acceleration
 from omeflow.components.annotations import INJECT_MODEL_INIT, MERGED_WEIGHTS
 from omeflow.components.fine_tuned import Weight
 from omeflow.components.models import Model
 from omeflow.components.parallelism import PARALLELISM_SIZE, refers_to_parallelism
-from omeflow.components.quantities import whole_number
 from omeflow.components.runtimes import Runtime
 from omeflow.components.types import Json
 

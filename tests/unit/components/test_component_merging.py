@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from omeflow.api.errors import Invalid
+from omeflow.api.quantities import canonical_quantity, whole_number
 from omeflow.components.canonical import canonical
 from omeflow.components.merging import MERGE_KEYS, merge, merge_component, merge_list
-from omeflow.components.quantities import canonical_quantity, whole_number
 
 Json = dict[str, Any]
 

@@ -49,6 +49,7 @@ def whole_number(given: str | int | float) -> int:
     return math.ceil(_parse(given)[0])
 
 
+@functools.lru_cache(maxsize=1024)
 def exact_value(given: str | int | float) -> Fraction:
     """The value of a quantity, in whole billionths.
 

@@ -1,0 +1,138 @@
+"""Whether there is room for the pods that a stage brings up on top of those that run (design section 7).
+
+A sum over the nodes that may take them, no second scheduler: what the sum lacks, no scheduler could place, and what it
+has room for may still not fit, because a pod needs one node. Then the scheduler says so in words of its own.
+
+Pods that may use different nodes are looked at alone and together, because they compete for the nodes that they share.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import combinations
+from typing import Any
+
+from omeflow.api.quantities import exact_value
+from omeflow.rollout.placement import asked_of_nodes, matches, tolerates
+from omeflow.rollout.requests import Resources, requests, total
+
+Json = Mapping[str, Any]
+_GI = 2**30
+
+
+@dataclass(frozen=True, slots=True)
+class Surge:
+    """Pods of a role that run on top of those that run now. `spec`: of one of them."""
+
+    role: str
+    pods: int
+    spec: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a pod takes of its node."""
+
+    node: str
+    resources: Resources
+
+
+@dataclass(frozen=True, slots=True)
+class _Need:
+    """Pods of a surge, what they take together, and who would take them; `kept_off`: nodes that match, but for taints.
+
+    `of_nodes`: what they ask of a node, in words.
+    """
+
+    surge: Surge
+    resources: Resources
+    nodes: frozenset[str]
+    kept_off: int
+    of_nodes: str
+
+
+def held(pod: Json) -> Held | None:
+    """What a live pod takes of its node; None if it has none yet, or has ended. One that is going away still counts."""
+    node, phase = pod["spec"].get("nodeName"), (pod.get("status") or {}).get("phase")
+    return Held(node, requests(pod["spec"])) if node and phase not in ("Succeeded", "Failed") else None
+
+
+def missing(surges: Sequence[Surge], nodes: Sequence[Json], running: Iterable[Held]) -> list[str]:
+    """What is missing, a sentence per resource; nothing if there is room.
+
+    Args:
+        surges: all that is to run at a time, at most a handful.
+        nodes: of the whole cluster.
+        running: of all pods of the cluster.
+
+    Raises:
+        ValueError: a quantity cannot be read.
+    """
+    needs = [_need(surge, nodes) for surge in surges if surge.pods > 0]
+    free = _free(nodes, running)
+    for size in range(1, len(needs) + 1):  # the fewest that explain it
+        if found := [said for several in combinations(needs, size) for said in _lacking(several, free)]:
+            return found
+    return []
+
+
+def _need(surge: Surge, nodes: Sequence[Json]) -> _Need:
+    matching = [node for node in nodes if matches(surge.spec, node)]
+    usable = frozenset(node["metadata"]["name"] for node in matching if tolerates(surge.spec, node))
+    each = requests(surge.spec)
+    together = {name: amount * surge.pods for name, amount in each.items() if amount > 0}
+    return _Need(surge, together, usable, len(matching) - len(usable), asked_of_nodes(surge.spec))
+
+
+def _free(nodes: Sequence[Json], running: Iterable[Held]) -> dict[str, Resources]:
+    """By node; one that holds more than it has is no debt of the others."""
+    taken: dict[str, Resources] = {}
+    for one in running:
+        taken[one.node] = total((taken.get(one.node, {}), one.resources))
+    free = {}
+    for node in nodes:
+        name, allocatable = node["metadata"]["name"], (node.get("status") or {}).get("allocatable") or {}
+        used = taken.get(name, {})
+        free[name] = {
+            resource: max(Fraction(), exact_value(amount) - used.get(resource, 0))
+            for resource, amount in allocatable.items()
+        }
+    return free
+
+
+def _lacking(needs: Sequence[_Need], free: Mapping[str, Resources]) -> list[str]:
+    there = total(free[name] for name in frozenset[str]().union(*(need.nodes for need in needs)))
+    return [
+        _sentence(needs, resource, amount, there.get(resource, Fraction()))
+        for resource, amount in sorted(total(need.resources for need in needs).items())
+        if amount > there.get(resource, Fraction())
+    ]
+
+
+def _sentence(needs: Sequence[_Need], resource: str, needed: Fraction, free: Fraction) -> str:
+    roles = " and ".join(dict.fromkeys(need.surge.role for need in needs))
+    pods = sum(need.surge.pods for need in needs if resource in need.resources)
+    amount, there = _shown(resource, needed, up=True), _shown(resource, free, up=False)
+    more = "1 more pod" if pods == 1 else f"{pods} more pods"
+    return f"{amount} {resource} for {more} of {roles}: {there} {'is' if there == '1' else 'are'} free {_where(needs)}"
+
+
+def _where(needs: Sequence[_Need]) -> str:
+    count = len(frozenset[str]().union(*(need.nodes for need in needs)))
+    asked, kept_off = {need.of_nodes for need in needs}, max(need.kept_off for need in needs)
+    nodes = "the 1 node" if count == 1 else f"the {count} nodes"
+    if len(asked) > 1:
+        nodes += " that they may use"
+    elif of_nodes := asked.pop():
+        nodes += f" that {'matches' if count == 1 else 'match'} {of_nodes}"
+    off = f" ({kept_off} more {'is' if kept_off == 1 else 'are'} cordoned or tainted)" if kept_off else ""
+    return f"on {nodes}{off}"
+
+
+def _shown(resource: str, amount: Fraction, *, up: bool) -> str:
+    """For people, and so that what is needed never looks like what is free: bytes in tenths of Gi, else thousandths."""
+    bytes_of_it = resource in ("memory", "ephemeral-storage") or resource.startswith("hugepages-")
+    unit, parts, suffix = (_GI, 10, "Gi") if bytes_of_it else (1, 1000, "")
+    rounded = (math.ceil if up else math.floor)(amount / unit * parts)
+    return f"{rounded / parts:.12g}{suffix}"
