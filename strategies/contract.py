@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from omeflow.api.kinds import Kind
 from omeflow.api.names import FIELD_MANAGER, ISVC_LABEL, ROLES
 from omeflow.components.types import Components, DeploymentMode
+from omeflow.rollout.capacity import Surge
 from omeflow.rollout.roles import RoleState
 from omeflow.rollout.urls import ServiceUrls
 
@@ -184,6 +185,16 @@ class Strategy(Protocol):
         self, owner: Owner, roles: Mapping[str, RoleVersion], leaving: Sequence[str], live: Live
     ) -> list[Apply]:
         """The applies, in order, that take `leaving` roles out of objects that other roles stay in, without a stub."""
+
+    def surge(self, service: str, roles: Sequence[DesiredRole], live: Live) -> list[Surge]:
+        """The pods that run, while these roles are rolled out, beyond those that have a node now.
+
+        Args:
+            live: what `role_states` is read from; pods as the API server has them.
+
+        Raises:
+            ValueError: a bound of a rolling update cannot be read.
+        """
 
     def served_attempts(self, service: str, live: Live) -> dict[str, int]:
         """Attempt whose template each live role has."""

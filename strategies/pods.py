@@ -20,6 +20,11 @@ def is_over(pod: Manifest) -> bool:
     return (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
 
 
+def has_node(pod: Manifest) -> bool:
+    """Whether it takes room on a node. Only of whole pods, as the API server has them."""
+    return bool(pod["spec"].get("nodeName")) and not is_over(pod)
+
+
 def is_ready(pod: Manifest) -> bool:
     conditions = (pod.get("status") or {}).get("conditions") or []
     return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)

@@ -50,8 +50,13 @@ def instances(objects: Sequence[Manifest], pods: Sequence[Manifest], revision: s
     by_name = {instance["metadata"]["name"]: instance for instance in objects}
     members: dict[str, list[Manifest]] = {name: [] for name in by_name}
     for pod in pods:
-        members.setdefault(labels(pod).get(_INSTANCE) or pod["metadata"]["name"], []).append(pod)
+        members.setdefault(instance_of(pod), []).append(pod)
     return [_instance(name, by_name.get(name), members[name], revision) for name in sorted(members)]
+
+
+def instance_of(pod: Manifest) -> str:
+    """Name of the RoleInstance that the pod is part of."""
+    return str(labels(pod).get(_INSTANCE) or pod["metadata"]["name"])
 
 
 def stuck(found: Sequence[Instance], *, desired: int, closed: bool) -> tuple[str, ...]:

@@ -6,13 +6,26 @@ from omeflow.api.errors import Invalid
 from omeflow.api.kinds import POD, ROLE_BASED_GROUP, ROLE_INSTANCE, ROLE_INSTANCE_SET, SCALING_ADAPTER, Kind
 from omeflow.api.names import CLUSTER_DOMAIN, COMPONENT_INDEX, DEPLOYMENT_MODE, ENGINE, GROUP_NAME, ROLE_NAME, ROUTER
 from omeflow.components.types import ComponentConfig, DeploymentMode
+from omeflow.rollout.capacity import Surge
 from omeflow.rollout.roles import RoleState
 from strategies.autoscaling import autoscaler
-from strategies.contract import Apply, Capabilities, Desired, Live, Manifest, Observed, Owner, PlanRequest, RoleVersion
+from strategies.contract import (
+    Apply,
+    Capabilities,
+    Desired,
+    DesiredRole,
+    Live,
+    Manifest,
+    Observed,
+    Owner,
+    PlanRequest,
+    RoleVersion,
+)
 from strategies.exposure import Backend, Exposed, component_service, exposure, service_urls
 from strategies.rbac import router_rbac
 from strategies.rbg import group, observe
 from strategies.rbg.roles import desired_role
+from strategies.rbg.surge import role_surge
 
 _MODES = {
     ENGINE: (DeploymentMode.RAW, DeploymentMode.MULTI_NODE),
@@ -78,6 +91,9 @@ class RBGStrategy:
         staying = {role: version for role, version in roles.items() if role not in leaving}
         going = {role: roles.get(role) for role in leaving}
         return group.removal(owner, staying, going, _group(owner.name, live))
+
+    def surge(self, service: str, roles: Sequence[DesiredRole], live: Live) -> list[Surge]:
+        return [surge for role in roles for surge in role_surge(role, _group(service, live), live.of(POD))]
 
     def served_attempts(self, service: str, live: Live) -> dict[str, int]:
         return observe.served_attempts(_group(service, live))

@@ -21,10 +21,7 @@ _REVISION = "deployment.kubernetes.io/revision"
 def deployment_state(role: str, objects: Sequence[Manifest], live: Live) -> RoleState:
     """Args: objects: the Deployment, alone."""
     [workload] = objects
-    uid = workload["metadata"]["uid"]
-    sets = [one for one in live.of(REPLICA_SET) if _is_controlled(one, uid)]
-    hashes = {labels(one).get(HASH) for one in sets}
-    pods = [pod for pod in live.of(POD) if labels(pod).get(HASH) in hashes and not is_over(pod)]
+    sets, pods = _replica_sets(workload, live), pods_of(workload, live)
     newest = max(sets, key=_revision, default=None) if is_observed(workload) else None
     current = [pod for pod in pods if newest and labels(pod)[HASH] == labels(newest)[HASH]]
     desired = workload["spec"].get("replicas", 1)
@@ -41,6 +38,17 @@ def deployment_state(role: str, objects: Sequence[Manifest], live: Live) -> Role
         obj=title(workload),
         crashes=crashes(pods),
     )
+
+
+def pods_of(workload: Manifest, live: Live) -> list[Manifest]:
+    """The pods of any of its revisions, but for those that have ended."""
+    hashes = {labels(one).get(HASH) for one in _replica_sets(workload, live)}
+    return [pod for pod in live.of(POD) if labels(pod).get(HASH) in hashes and not is_over(pod)]
+
+
+def _replica_sets(workload: Manifest, live: Live) -> list[Manifest]:
+    uid = workload["metadata"]["uid"]
+    return [one for one in live.of(REPLICA_SET) if _is_controlled(one, uid)]
 
 
 def _waits_for(workload: Manifest, desired: int, updated: int, pods: Sequence[Manifest]) -> str:

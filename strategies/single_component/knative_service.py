@@ -43,6 +43,13 @@ def knative_service(owner: Owner, config: ComponentConfig, *, rolled_out: str | 
     )
 
 
+def smallest_scale(service: Manifest) -> int:
+    """Pods that a new revision comes up with: at least one, even where it may scale to none."""
+    annotations = service["spec"]["template"]["metadata"]["annotations"]
+    given = str(annotations.get(f"{_SCALING}min-scale", ""))
+    return max(1, int(given)) if given.isdecimal() else 1
+
+
 def _template_annotations(config: ComponentConfig) -> dict[str, str]:
     extension = config.extension
     kept = {key: text for key, text in config.annotations.items() if key not in _OF_THE_SERVICE}

@@ -24,7 +24,7 @@ def leader_worker_set_state(role: str, objects: Sequence[Manifest], live: Live) 
     [workload] = objects
     desired = workload["spec"].get("replicas", 1)
     size = workload["spec"]["leaderWorkerTemplate"].get("size", 1)
-    pods = [pod for pod in live.of(POD) if labels(pod).get(NAME) == workload["metadata"]["name"] and not is_over(pod)]
+    pods = pods_of(workload, live)
     groups: dict[str, list[Manifest]] = {}
     for pod in pods:
         groups.setdefault(labels(pod).get(GROUP, ""), []).append(pod)
@@ -46,6 +46,11 @@ def leader_worker_set_state(role: str, objects: Sequence[Manifest], live: Live) 
         obj=title(workload),
         crashes=crashes(pods),
     )
+
+
+def pods_of(workload: Manifest, live: Live) -> list[Manifest]:
+    """The pods of all of its groups, but for those that have ended."""
+    return [pod for pod in live.of(POD) if labels(pod).get(NAME) == workload["metadata"]["name"] and not is_over(pod)]
 
 
 def _waits_for(workload: Manifest, desired: int, updated: int, groups: int, pods: Sequence[Manifest]) -> str:

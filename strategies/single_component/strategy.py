@@ -18,12 +18,14 @@ from omeflow.api.kinds import (
 )
 from omeflow.api.names import CLUSTER_DOMAIN, ENGINE, ROUTER
 from omeflow.components.types import DeploymentMode
+from omeflow.rollout.capacity import Surge
 from omeflow.rollout.roles import RoleState
 from strategies.autoscaling import autoscaler
 from strategies.contract import (
     Apply,
     Capabilities,
     Desired,
+    DesiredRole,
     Live,
     Observed,
     Owner,
@@ -39,6 +41,7 @@ from strategies.single_component.istio_sidecar import istio_sidecar
 from strategies.single_component.roles import desired_role
 from strategies.single_component.services import backend
 from strategies.single_component.serving_pods import app_label
+from strategies.single_component.surge import surges
 
 _SEVERAL_NODES = (DeploymentMode.MULTI_NODE, DeploymentMode.MULTI_NODE_RAY)
 
@@ -103,6 +106,9 @@ class SingleComponentStrategy:
         self, owner: Owner, roles: Mapping[str, RoleVersion], leaving: Sequence[str], live: Live
     ) -> list[Apply]:
         return []  # roles share no object: theirs are deleted
+
+    def surge(self, service: str, roles: Sequence[DesiredRole], live: Live) -> list[Surge]:
+        return surges(roles, live)
 
     def served_attempts(self, service: str, live: Live) -> dict[str, int]:
         return observe.served_attempts(service, live)

@@ -14,6 +14,7 @@ from omeflow.api.errors import Invalid
 from omeflow.api.kinds import POD, Kind
 from omeflow.components.inputs import Inputs, ServiceValues
 from omeflow.components.types import DeploymentMode
+from omeflow.rollout.capacity import Surge
 from omeflow.rollout.roles import RoleState
 from strategies.contract import (
     Apply,
@@ -151,6 +152,9 @@ class DictionaryStrategy:
     def removal(
         self, owner: Owner, roles: Mapping[str, RoleVersion], leaving: Sequence[str], live: Live
     ) -> list[Apply]:
+        return []
+
+    def surge(self, service: str, roles: Sequence[DesiredRole], live: Live) -> list[Surge]:
         return []
 
     def served_attempts(self, service: str, live: Live) -> dict[str, int]:
