@@ -11,6 +11,7 @@ from activities.apply_shared import ApplyShared
 from activities.apply_workload import ApplyWorkload
 from activities.await_rollout import AwaitRollout
 from activities.build_configs import BuildConfigs
+from activities.check_capacity import CheckCapacity
 from activities.close_attempt import CloseAttempt
 from activities.interceptor import StepInterceptor
 from activities.prune import Prune
@@ -44,6 +45,7 @@ def make_worker(
             SelectStrategy(cluster, manager, records, settings.ome_namespace).run,
             BuildConfigs(cluster, manager, records).run,
             shared.rbac,
+            CheckCapacity(cluster, manager, records).run,
             ApplyWorkload(cluster, manager, records).run,
             shared.autoscalers,
             shared.exposure,

@@ -221,6 +221,13 @@ class StageState(Message):
     waits_for: str = ""
 
 
+class Room(Message):
+    """Whether the pods that a stage runs on top of those that run have room; `missing` says what lacks, if they have
+    none."""
+
+    missing: str = ""
+
+
 class CloseRequest(Message):
     change: Change = Field(default_factory=Change)
     attempt: Attempt = Field(default_factory=Attempt)
@@ -282,6 +289,7 @@ class Step(Generic[Request, Result]):
 SELECT_STRATEGY = Step("select-strategy", SelectRequest, Selection)
 BUILD_CONFIGS = Step("build-configs", BuildRequest, Plan)
 APPLY_RBAC = Step("apply-rbac", StepRequest, Applied)
+CHECK_CAPACITY = Step("check-capacity", AwaitRequest, Room, timeout=timedelta(seconds=60))
 APPLY_WORKLOAD = Step("apply-workload", StageRequest, Applied)
 APPLY_AUTOSCALERS = Step("apply-autoscalers", StepRequest, Applied)
 APPLY_EXPOSURE = Step("apply-exposure", ExposureRequest, Applied)

@@ -118,5 +118,6 @@ def _last_change(facts: Facts) -> Verdict:
 
 
 def _in_hand(last: InferenceRollout) -> Sequence[str]:
-    """Roles of the stage that is being awaited."""
-    return last.status.stages[-1].roles if last.status.stages else ()
+    """Roles of the stage that is being awaited; none between two stages."""
+    begun = [stage for stage in last.status.stages[-1:] if not stage.finished_at]
+    return begun[0].roles if begun else ()

@@ -11,6 +11,7 @@ from activities.apply_shared import ApplyShared
 from activities.apply_workload import ApplyWorkload
 from activities.await_rollout import AwaitRollout
 from activities.build_configs import BuildConfigs
+from activities.check_capacity import CheckCapacity
 from activities.close_attempt import CloseAttempt
 from activities.prune import Prune
 from activities.records import Records
@@ -148,6 +149,7 @@ class Working:
         self.select = SelectStrategy(cluster, manager, records)
         self.build = BuildConfigs(cluster, manager, records)
         self.shared = ApplyShared(cluster, records)
+        self.room = CheckCapacity(cluster, manager, records)
         self.workload = ApplyWorkload(cluster, manager, records)
         self.wait = AwaitRollout(cluster, manager, records)
         self.gone = Prune(cluster, manager, records)

@@ -26,6 +26,7 @@ def test_the_names_of_the_steps_are_those_of_the_design() -> None:
         "select-strategy",
         "build-configs",
         "apply-rbac",
+        "check-capacity",
         "apply-workload",
         "apply-autoscalers",
         "apply-exposure",

@@ -1,0 +1,115 @@
+"""check-capacity: is there room for the pods that a stage runs on top of those that run, before its first write?
+
+The run waits and asks again; this step only looks, and records what is missing. Nodes and pods of the whole cluster are
+read once each, and only if something comes on top.
+"""
+
+import asyncio
+from dataclasses import dataclass
+
+from temporalio import activity
+
+from activities.events import tell
+from activities.reading import read_live, read_service
+from activities.records import Records, now, timestamp
+from omeflow.api.errors import Invalid
+from omeflow.api.kinds import NODE, POD
+from omeflow.api.rollouts import InferenceRollout, Phase, Status, Wait
+from omeflow.api.steps import CHECK_CAPACITY, AwaitRequest, Room
+from omeflow.kube.client import Cluster
+from omeflow.rollout.capacity import Held, Surge, held, missing
+from omeflow.rollout.roles import RoleState
+from strategies.contract import Live, Owner
+from strategies.manager import StrategyManager
+from strategies.planning import expected_attempts
+from strategies.recorded import objects_of, plan_of
+
+_HOLDING_A_NODE = "spec.nodeName!=,status.phase!=Succeeded,status.phase!=Failed"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckCapacity:
+    cluster: Cluster
+    strategies: StrategyManager
+    records: Records
+
+    @activity.defn(name=CHECK_CAPACITY.name)
+    async def run(self, request: AwaitRequest) -> Room:
+        attempt = request.attempt
+        owner = Owner(attempt.namespace, attempt.service, attempt.uid)
+        record = await self.records.get(attempt)
+        strategy = self.strategies.named(record.spec.strategy or "")
+        live = await read_live(self.cluster, strategy, owner, objects_of(record).workloads)
+        await self.records.ensure_latest(attempt, strategy.served_attempts(owner.name, live).values())
+        lacking = await self._missing(record, request, live)
+        if lacking:
+            await read_service(self.cluster, namespace=owner.namespace, name=owner.name, uid=owner.uid)
+            await self._record(record, request, lacking)
+        return Room(missing=lacking)
+
+    async def _missing(self, record: InferenceRollout, request: AwaitRequest, live: Live) -> str:
+        """What the stage lacks, in a sentence."""
+        service, desired = record.spec.service, objects_of(record)
+        strategy = self.strategies.named(record.spec.strategy or "")
+        states = strategy.role_states(service, live)
+        expected = expected_attempts(plan_of(record), record.spec.number, request.stage.roles)
+        moving = [role for role, number in expected.items() if not _is_there(states.get(role), number)]
+        try:
+            surges = strategy.surge(service, [desired.roles[role] for role in moving], live)
+            return "; ".join(await self._without_room(surges))
+        except ValueError as error:
+            raise Invalid(f"InferenceService {record.metadata['namespace']}/{service}: a quantity {error}") from error
+
+    async def _without_room(self, surges: list[Surge]) -> list[str]:
+        if not any(surge.pods for surge in surges):
+            return []
+        nodes, running = await asyncio.gather(self.cluster.list(NODE), self._running())
+        return missing(surges, nodes, running)
+
+    async def _running(self) -> list[Held]:
+        """What the pods of the cluster hold, read page by page: the pods themselves may be many."""
+        pages = self.cluster.pages(POD, field_selector=_HOLDING_A_NODE)
+        return [one async for page in pages for one in map(held, page.items) if one]
+
+    async def _record(self, record: InferenceRollout, request: AwaitRequest, lacking: str) -> None:
+        await self.records.write_status(record, lambda latest: _waiting(latest, request, lacking))
+        stage, number = request.stage.name, record.spec.number
+        outcome = "is blocked" if request.passed else "waits"
+        await tell(
+            self.cluster,
+            record,
+            reason="RolloutBlocked" if request.passed else "WaitsForCapacity",
+            message=f"attempt {number} {outcome} before stage {stage}, for {lacking}; it goes on when there is room, an"
+            " edit plans anew",
+            warning=True,
+        )
+
+
+def _is_there(state: RoleState | None, attempt: int) -> bool:
+    """Whether the role has reached all of its pods with the template that the stage gives it."""
+    return state is not None and state.attempt == attempt and state.settled
+
+
+def _waiting(record: InferenceRollout, request: AwaitRequest, lacking: str) -> Status:
+    """Status of an attempt that has gone through its former stages, and waits before the next one."""
+    moment = now()
+    over = [
+        timing if timing.finished_at else timing.model_copy(update={"finished_at": moment})
+        for timing in record.status.stages
+    ]
+    wait = Wait(
+        name=f"capacity for {request.stage.name}",
+        reason=f"deadline passed; {lacking}" if request.passed else lacking,
+        deadline=timestamp(request.deadline) if request.deadline else None,
+    )
+    phase = Phase.BLOCKED if request.passed else Phase.PROGRESSING
+    waiting = {
+        "phase": phase,
+        "stage": request.stage.name,
+        "message": lacking if request.passed else None,
+        "run_id": activity.info().workflow_run_id,
+        "started_at": record.status.started_at or moment,
+        "stages": over,
+        "wait": wait,
+    }
+    return record.status.model_copy(update=waiting)

@@ -1,0 +1,171 @@
+"""Before a stage is written: is there room for what it runs on top? On a real API server, with nodes of the test's."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from working import DEADLINE, Service, Taken, Working, does
+
+from omeflow.api.errors import NotFound, Outdated, ServiceGone
+from omeflow.api.kinds import EVENT, INFERENCE_ROLLOUT, INFERENCE_SERVICE, NODE, POD
+from omeflow.api.rollouts import InferenceRollout, Phase, Wait
+from omeflow.api.steps import AwaitRequest, Room
+from omeflow.kube.client import Cluster
+from omeflow.local.nodes import GPUS, gpu_nodes, is_usable
+from omeflow.local.readiness import until
+
+Manifest = dict[str, Any]
+POOL = "omeflow-tests/pool"
+MODEL = "llama-3-8b"
+
+
+class Pool:
+    """Nodes that only pods of this namespace look for."""
+
+    def __init__(self, cluster: Cluster, name: str) -> None:
+        self.cluster, self.name = cluster, name
+        self.nodes: list[str] = []
+
+    async def add(self, gpus: int) -> str:
+        prefix = f"{self.name}-{len(self.nodes)}"
+        [node] = gpu_nodes(1, models=[MODEL], labels={POOL: self.name}, prefix=prefix, gpus=gpus)
+        name = node["metadata"]["name"]
+        self.nodes.append(name)
+        await self.cluster.create(node)
+
+        async def usable() -> bool:
+            return is_usable(await self.cluster.get(NODE, name))
+
+        await until(usable, what=f"node {name} to take pods", interval=0.2)
+        return name
+
+    async def fill(self, node: str, gpus: int, *, namespace: str) -> None:
+        """A pod of somebody else's, which has been given its node."""
+        container = {"name": "main", "image": "img", "resources": {"limits": {GPUS: str(gpus)}}}
+        spec = {"nodeName": node, "containers": [container]}
+        metadata = {"name": f"filler-{node}", "namespace": namespace}
+        await self.cluster.create({"apiVersion": "v1", "kind": POD.name, "metadata": metadata, "spec": spec})
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def pool(cluster: Cluster, namespace: str) -> AsyncIterator[Pool]:
+    made = Pool(cluster, namespace)
+    yield made
+    for node in made.nodes:
+        await cluster.delete(NODE, node)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def choosy(service: Service, pool: Pool) -> Service:
+    """The service, whose engine (2 pods) and decoder (3 pods), a GPU each, run in the pool only."""
+    selector = {"nodeSelector": {POOL: pool.name}}
+    await service.edit({"engine": selector, "decoder": selector})
+    return service
+
+
+async def look(taken: Taken, index: int = 0, *, passed: bool = False) -> str:
+    """What the stage lacks."""
+    request = AwaitRequest(
+        attempt=taken.attempt, stage=taken.plan.stages[index], index=index, deadline=DEADLINE, passed=passed
+    )
+    room = await does(taken.worker.room.run, request)
+    assert isinstance(room, Room)
+    return room.missing
+
+
+async def record(service: Service, number: int = 1) -> InferenceRollout:
+    stored = await service.cluster.get(INFERENCE_ROLLOUT, f"{service.name}-{number}", service.namespace)
+    return InferenceRollout.model_validate(stored)
+
+
+async def test_a_stage_without_room_is_recorded_with_what_is_missing_and_nothing_is_written(
+    choosy: Service, pool: Pool, worker: Working
+) -> None:
+    taken = await worker.take_up(choosy, "run/1")
+    await pool.add(4)
+    lacks = await look(taken)
+    where = f"nodeSelector models.ome.io/clusterbasemodel.{MODEL}=Ready, {POOL}={pool.name}"
+    assert lacks == f"5 {GPUS} for 5 more pods of engine and decoder: 4 are free on the 1 node that matches {where}"
+    status = (await record(choosy)).status
+    assert status.phase is Phase.PROGRESSING
+    assert status.wait == Wait(name="capacity for create", reason=lacks, deadline="2026-11-22T12:00:00Z")
+    assert status.stages == []
+    with pytest.raises(NotFound):
+        await choosy.group()
+    event = await choosy.cluster.get(EVENT, f"{choosy.name}-1.waitsforcapacity", choosy.namespace)
+    assert lacks in event["message"]
+
+    await pool.add(1)
+    assert await look(taken) == ""
+
+
+async def test_pods_of_others_take_room_away(choosy: Service, pool: Pool, worker: Working) -> None:
+    taken = await worker.take_up(choosy, "run/1")
+    node = await pool.add(6)
+    assert await look(taken) == ""
+    await pool.fill(node, 2, namespace=choosy.namespace)
+    assert "4 are free" in await look(taken)
+
+
+async def test_a_wait_whose_deadline_has_passed_is_a_block(choosy: Service, worker: Working) -> None:
+    taken = await worker.take_up(choosy, "run/1")
+    lacks = await look(taken, passed=True)
+    status = (await record(choosy)).status
+    assert (status.phase, status.message) == (Phase.BLOCKED, lacks)
+    assert status.wait is not None
+    assert status.wait.reason == f"deadline passed; {lacks}"
+
+
+async def test_a_look_that_finds_the_same_writes_nothing(choosy: Service, worker: Working) -> None:
+    taken = await worker.take_up(choosy, "run/1")
+    await look(taken)
+    before = (await record(choosy)).metadata["resourceVersion"]
+    await look(taken)
+    assert (await record(choosy)).metadata["resourceVersion"] == before
+
+
+async def test_an_update_that_brings_nothing_up_on_top_needs_no_room(choosy: Service, worker: Working) -> None:
+    await (await worker.take_up(choosy, "run/1")).carry_out()
+    await choosy.give_image("registry.example/sglang:0.5.0", "engine")
+    assert await look(await worker.take_up(choosy, "run/2")) == ""
+
+
+async def test_a_surge_needs_room_until_the_role_has_moved(choosy: Service, pool: Pool, worker: Working) -> None:
+    await (await worker.take_up(choosy, "run/1")).carry_out()
+    surge = {"rollingUpdate": {"maxSurge": "50%", "maxUnavailable": 0}}
+    await choosy.edit({"engine": {"deploymentStrategy": surge}})
+    await choosy.give_image("registry.example/sglang:0.5.0", "engine")
+    second = await worker.take_up(choosy, "run/2")
+    assert (await look(second)).startswith(f"1 {GPUS} for 1 more pod of engine: 0 are free")
+    await pool.add(1)
+    assert await look(second) == ""
+
+
+async def test_the_stages_before_are_over_while_one_waits_for_room(choosy: Service, worker: Working) -> None:
+    await (await worker.take_up(choosy, "run/1")).carry_out()
+    surge = {"deploymentStrategy": {"rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}}
+    await choosy.edit({"engine": surge, "decoder": surge})
+    second = await worker.take_up(choosy, "run/2")
+    await second.apply(0)
+    assert "of decoder" in await look(second, 1)
+    status = (await record(choosy, 2)).status
+    assert [bool(stage.finished_at) for stage in status.stages] == [True]
+    assert status.stage == "decoder"
+
+
+async def test_a_service_that_has_gone_waits_for_nothing(choosy: Service, worker: Working) -> None:
+    taken = await worker.take_up(choosy, "run/1")
+    await choosy.cluster.delete(INFERENCE_SERVICE, choosy.name, choosy.namespace)
+    with pytest.raises(ServiceGone):
+        await look(taken)
+
+
+async def test_what_a_newer_attempt_has_applied_is_not_waited_for(choosy: Service, worker: Working) -> None:
+    first = await worker.take_up(choosy, "run/1")
+    await first.carry_out()
+    await choosy.give_image("registry.example/sglang:0.5.0", "engine")
+    second = await worker.take_up(choosy, "run/2")
+    await second.carry_out()
+    with pytest.raises(Outdated, match="attempt 1 is outdated"):
+        await look(first)
