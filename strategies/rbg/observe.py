@@ -12,7 +12,7 @@ from omeflow.api.names import ATTEMPT, ROLE_NAME, role_attempt
 from omeflow.rollout.roles import RoleState
 from strategies.contract import Live, Manifest
 from strategies.pods import crashes, labels, trouble
-from strategies.rbg.instances import Instance, instances, stuck
+from strategies.rbg.instances import Instance, instance_of, instances, stuck
 
 
 def served_attempts(group: Manifest | None) -> dict[str, int]:
@@ -65,7 +65,7 @@ def _role_state(
         revision=revision,
         settled=handed and closed and all(one.current or one.leaving for one in found),
         stuck=stuck(found, desired=desired, closed=closed) if handed and _is_observed(workload) else (),
-        waits_for=_waits_for(role, attempt, workload, found, pods),
+        waits_for=_waits_for(role, attempt, workload, found, _hindrance(workload, objects, pods, found)),
         obj=title(workload),
         crashes=crashes(pods),
     )
@@ -78,9 +78,7 @@ def _by_role(objects: Sequence[Manifest]) -> dict[str, list[Manifest]]:
     return grouped
 
 
-def _waits_for(
-    role: Manifest, attempt: int, workload: Manifest, instances: Sequence[Instance], pods: Sequence[Manifest]
-) -> str:
+def _waits_for(role: Manifest, attempt: int, workload: Manifest, instances: Sequence[Instance], hindrance: str) -> str:
     """The first link of the chain that does not hold (rbg.md 3.2 and 11.3); empty when the role is done."""
     metadata, status, subject = workload["metadata"], workload.get("status") or {}, title(workload)
     wanted, spec = role.get("replicas", 1), workload["spec"].get("replicas", 1)
@@ -91,10 +89,9 @@ def _waits_for(
         return f"{subject} has not been observed by its controller yet"
     if spec != wanted:
         return f"{subject} has {spec} replicas, its role asks for {wanted}"
-    sentence = trouble(pods)
     done = sum(instance.ready and instance.current for instance in instances)
     if done < wanted:
-        return f"{done} of {wanted} at the new revision and available" + (f"; {sentence}" if sentence else "")
+        return f"{done} of {wanted} at the new revision and available" + (f"; {hindrance}" if hindrance else "")
     if len(instances) > wanted:
         return f"{len(instances) - wanted} old or surplus of {subject} not gone yet"
     if status.get("replicas", 0) != wanted or status.get("updatedReadyReplicas", 0) < wanted:
@@ -102,6 +99,25 @@ def _waits_for(
     if not _is_closed(workload):
         return f"{subject} has not closed its rollout yet"
     return ""
+
+
+def _hindrance(
+    workload: Manifest, objects: Sequence[Manifest], pods: Sequence[Manifest], instances: Sequence[Instance]
+) -> str:
+    """What keeps instances from becoming ready: pods that are refused, or in trouble, the newest first."""
+    current = {instance.name for instance in instances if instance.current}
+    newest = [pod for pod in pods if instance_of(pod) in current]
+    former = [pod for pod in pods if instance_of(pod) not in current]
+    refused = next((said for one in (workload, *objects) if (said := _refused(one))), "")
+    return refused or trouble(newest, former=former)
+
+
+def _refused(obj: Manifest) -> str:
+    """Why no pod, or no instance, can be made, such as a quota (rbg.md 1.8)."""
+    conditions = (obj.get("status") or {}).get("conditions") or []
+    failed: Manifest = next((one for one in conditions if one["type"] == "FailedScale" and one["status"] == "True"), {})
+    said = failed.get("message") or failed.get("reason")
+    return f"{title(obj)}: {said}" if said else ""
 
 
 def _is_handed(workload: Manifest, attempt: int) -> bool:

@@ -34,7 +34,7 @@ def deployment_state(role: str, objects: Sequence[Manifest], live: Live) -> Role
         old=len(pods) - len(current),
         revision=str(_revision(newest)) if newest else "",
         settled=newest is not None and len(current) == len(pods),
-        waits_for=_waits_for(workload, desired, updated, pods),
+        waits_for=_waits_for(workload, desired, updated, current, pods),
         obj=title(workload),
         crashes=crashes(pods),
     )
@@ -51,13 +51,16 @@ def _replica_sets(workload: Manifest, live: Live) -> list[Manifest]:
     return [one for one in live.of(REPLICA_SET) if _is_controlled(one, uid)]
 
 
-def _waits_for(workload: Manifest, desired: int, updated: int, pods: Sequence[Manifest]) -> str:
+def _waits_for(
+    workload: Manifest, desired: int, updated: int, current: Sequence[Manifest], pods: Sequence[Manifest]
+) -> str:
     """The first thing that is missing; empty when the role is done."""
     subject, status = title(workload), workload.get("status") or {}
     if not is_observed(workload):
         return f"{subject} has not been observed by its controller yet"
     if updated < desired:
-        reasons = [_paused(workload), _refused(workload), trouble(pods), _overdue(workload)]
+        former = [pod for pod in pods if pod not in current]
+        reasons = [_paused(workload), _refused(workload), trouble(current, former=former), _overdue(workload)]
         return "; ".join([f"{updated} of {desired} at the new revision and available", *filter(None, reasons)])
     if len(pods) > desired:
         return f"{len(pods) - desired} old or surplus of {subject} not gone yet"

@@ -5,7 +5,7 @@ status does, by how many groups are at it. So a rollout is done once all groups 
 of the present generation, counts all of them as updated. A group is ready only if all of its pods are.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from omeflow.api.kinds import POD, title
 from omeflow.rollout.roles import RoleState
@@ -42,7 +42,7 @@ def leader_worker_set_state(role: str, objects: Sequence[Manifest], live: Live) 
         old=max(0, len(groups) - counted),
         revision=next(iter(revisions)) if settled and one else "",
         settled=settled,
-        waits_for=_waits_for(workload, desired, updated, len(groups), pods),
+        waits_for=_waits_for(workload, desired, updated, groups, size),
         obj=title(workload),
         crashes=crashes(pods),
     )
@@ -53,20 +53,30 @@ def pods_of(workload: Manifest, live: Live) -> list[Manifest]:
     return [pod for pod in live.of(POD) if labels(pod).get(NAME) == workload["metadata"]["name"] and not is_over(pod)]
 
 
-def _waits_for(workload: Manifest, desired: int, updated: int, groups: int, pods: Sequence[Manifest]) -> str:
+def _waits_for(
+    workload: Manifest, desired: int, updated: int, groups: Mapping[str, Sequence[Manifest]], size: int
+) -> str:
     """The first thing that is missing; empty when the role is done."""
     subject = title(workload)
     if not is_observed(workload):
         return f"{subject} has not been observed by its controller yet"
     if updated < desired:
         said = f"{updated} of {desired} groups at the new revision and available"
-        return "; ".join(filter(None, [said, trouble(pods)]))
-    if groups > desired:
-        return f"{groups - desired} old or surplus groups of {subject} not gone yet"
+        pods = [pod for members in groups.values() for pod in members]
+        return "; ".join(filter(None, [said, trouble(pods) or _incomplete(groups, size)]))
+    if len(groups) > desired:
+        return f"{len(groups) - desired} old or surplus groups of {subject} not gone yet"
     counted = min(_counted(workload, "updatedReplicas"), _counted(workload, "readyReplicas"))
     if counted < desired or _counted(workload, "replicas") != desired:
         return f"{subject} counts {counted} of {desired} groups updated and ready"
     return ""
+
+
+def _incomplete(groups: Mapping[str, Sequence[Manifest]], size: int) -> str:
+    """The first group that lacks pods: why, such as a quota, only Events of its StatefulSet tell."""
+    return next(
+        (f"group {one} has {len(groups[one])} of {size} pods" for one in sorted(groups) if len(groups[one]) < size), ""
+    )
 
 
 def _counted(workload: Manifest, what: str) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 
 from omeflow.api.kinds import INFERENCE_SERVICE, REPLICA_SET
 from omeflow.api.names import FIELD_MANAGER
+from strategies.pods import CRASH_LOOP, PULLING
 
 Manifest = dict[str, Any]
 
@@ -69,27 +70,39 @@ def pod(manifest: Manifest) -> Manifest:
         for condition in status.get("conditions") or []
         if condition["type"] in ("Ready", "PodScheduled")
     ]
-    waiting = {
-        field: [
-            _waiting(container)
-            for container in status.get(field) or []
-            if (container.get("state") or {}).get("waiting")
-        ]
+    containers = {
+        field: [_container(one) for one in status.get(field) or [] if _is_telling(one)]
         for field in ("initContainerStatuses", "containerStatuses")
     }
     over = {"phase": status["phase"]} if status.get("phase") in ("Succeeded", "Failed") else {}
-    return {"metadata": metadata, "status": {"conditions": conditions, **waiting, **over}}
+    return {"metadata": metadata, "status": {"conditions": conditions, **containers, **over}}
 
 
-def _waiting(container: Manifest) -> Manifest:
-    """Why a container waits, and how it ended before; when it did would wake somebody at each of its ends."""
-    ended = (container.get("lastState") or {}).get("terminated") or {}
-    last = {key: ended[key] for key in ("exitCode", "reason", "message") if key in ended}
-    return {
-        "name": container["name"],
-        "image": container.get("image", ""),
-        "state": {"waiting": container["state"]["waiting"]},
-    } | ({"lastState": {"terminated": last}} if last else {})
+def _is_telling(container: Manifest) -> bool:
+    """Whether it waits, or ended with an error and is not ready since."""
+    state, last = container.get("state") or {}, container.get("lastState") or {}
+    failed = any((one.get("terminated") or {}).get("exitCode") for one in (state, last))
+    return bool(state.get("waiting")) or (failed and not container.get("ready"))
+
+
+def _container(container: Manifest) -> Manifest:
+    """Why a container waits, and how it ended before; when, and how often, would wake somebody at each of its ends."""
+    state, last = container.get("state") or {}, container.get("lastState") or {}
+    kept: Manifest = {"name": container["name"], "image": container.get("image", ""), "state": {}}
+    if waiting := state.get("waiting"):
+        counts = waiting.get("reason") in (CRASH_LOOP, *PULLING)  # its message tells the back-off, which grows
+        kept["state"] = {"waiting": {"reason": waiting.get("reason", "")} if counts else waiting}
+    elif ended := state.get("terminated"):
+        kept["state"] = {"terminated": _end(ended)}
+    if ended := last.get("terminated"):
+        kept["lastState"] = {"terminated": _end(ended)}
+    if container.get("restartCount"):
+        kept["restartCount"] = min(2, container["restartCount"])
+    return kept
+
+
+def _end(ended: Manifest) -> Manifest:
+    return {key: ended[key] for key in ("exitCode", "reason", "message") if key in ended}
 
 
 def replica_set(manifest: Manifest) -> Manifest:

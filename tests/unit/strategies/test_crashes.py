@@ -27,7 +27,7 @@ def pod(name: str = "chat-engine-0", *, field: str = "containerStatuses", leavin
 def test_a_container_that_is_started_again_and_again_is_named(field: str, keep: Any) -> None:
     broken = keep(pod(field=field, state=BACK_OFF, lastState=ENDED))
     assert crashes([broken]) == (Crash("chat-engine-0", "ome-container", 137, "OOMKilled"),)
-    assert trouble([broken]) == "Pod serving/chat-engine-0: CrashLoopBackOff img:1"
+    assert trouble([broken]) == "Pod serving/chat-engine-0: CrashLoopBackOff img:1, exit code 137 (OOMKilled)"
 
 
 @pytest.mark.parametrize(
@@ -65,3 +65,38 @@ def test_when_a_container_ended_wakes_nobody() -> None:
 def test_every_pod_that_crashes_counts_by_name() -> None:
     names = [crash.pod for crash in crashes([pod(name, state=BACK_OFF, lastState=ENDED) for name in ("b", "a")])]
     assert names == ["a", "b"]
+
+
+def test_between_two_ends_of_a_crash_loop_the_same_is_told() -> None:
+    ended = {"terminated": {"exitCode": 1, "reason": "Error"}}
+    moments = [
+        pod(state=BACK_OFF, lastState=ended, restartCount=4),
+        pod(state={"running": {"startedAt": "2026-11-22T10:00:00Z"}}, lastState=ended, restartCount=5, ready=False),
+        pod(state=ended, restartCount=5, ready=False),
+        pod(state={"waiting": {"reason": "PodInitializing"}}, lastState=ended, restartCount=5, ready=False),
+    ]
+    told = {trouble([one]) for moment in moments for one in (moment, keeping.pod(moment))}
+    assert told == {"Pod serving/chat-engine-0: CrashLoopBackOff img:1, exit code 1"}
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        {"state": {"running": {}}, "lastState": ENDED, "restartCount": 1, "ready": False},  # once is no loop
+        {"state": {"running": {}}, "lastState": ENDED, "restartCount": 7, "ready": True},
+        {"state": {"running": {}}, "lastState": {"terminated": {"exitCode": 0}}, "restartCount": 7, "ready": False},
+        {"state": {"waiting": {"reason": "ContainerCreating"}}},
+        {"state": {"waiting": {}}},
+    ],
+)
+def test_what_is_no_trouble(status: Json) -> None:
+    assert trouble([pod(**status)]) == trouble([keeping.pod(pod(**status))]) == ""
+
+
+def test_how_often_and_for_how_long_a_container_has_been_tried_wakes_nobody() -> None:
+    sooner, later = (
+        {"waiting": {"reason": "CrashLoopBackOff", "message": f"back-off {seconds} restarting failed container"}}
+        for seconds in ("20s", "40s")
+    )
+    first = keeping.pod(pod(state=sooner, lastState=ENDED, restartCount=3))
+    assert first == keeping.pod(pod(state=later, lastState=ENDED, restartCount=4))

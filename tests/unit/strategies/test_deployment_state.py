@@ -62,6 +62,16 @@ def test_the_pod_in_trouble_is_named() -> None:
     assert found.waits_for.endswith("; Pod serving/chat-engine-new-1: ImagePullBackOff img:x")
 
 
+def test_a_pod_of_a_former_revision_is_told_apart_from_new_ones() -> None:
+    old, new = (pod(f"chat-engine-{name}-1", hash=name, ready=False) for name in ("old", "new"))
+    for broken, image in ((old, "img:old"), (new, "img:new")):
+        broken["status"]["containerStatuses"] = [{"state": {"waiting": {"reason": "ErrImagePull"}}, "image": image}]
+    both = state(deployment(), *BOTH, pods=[*pods(1), old, new])
+    assert both.waits_for.endswith("; Pod serving/chat-engine-new-1: ImagePullBackOff img:new")
+    only_old = state(deployment(), *BOTH, pods=[*pods(1), old])
+    assert only_old.waits_for.endswith("; Pod serving/chat-engine-old-1 of a former template: ImagePullBackOff img:old")
+
+
 @pytest.mark.parametrize(
     ("condition", "said"),
     [

@@ -132,6 +132,25 @@ def test_a_pod_in_trouble_is_quoted(status: Json, sentence: str) -> None:
     assert engine(state).waits_for == f"1 of 2 at the new revision and available; {sentence}"
 
 
+def test_a_pod_that_is_refused_is_told_in_the_words_of_the_quota() -> None:
+    said = 'pods "chat-engine-1" is forbidden: exceeded quota: gpus'
+    refused = instance(1)
+    refused["status"]["conditions"] = [{"type": "FailedScale", "status": "True", "message": said}]
+    found = engine(converged(instances=[instance(0), refused], pods=[pod(0)]))
+    assert found.waits_for == f"1 of 2 at the new revision and available; RoleInstance serving/chat-engine-1: {said}"
+
+
+def test_pods_of_a_former_template_are_told_apart_from_new_ones() -> None:
+    old = instance(1, revision="old")
+    broken = converged(instances=[instance(0), old], pods=[pod(0), pod(1, ready=False, status=PULL)])
+    said = "Pod serving/chat-engine-1 of a former template: ImagePullBackOff img:9"
+    assert engine(broken).waits_for == f"1 of 2 at the new revision and available; {said}"
+    both = converged(
+        instances=[old, instance(2)], pods=[pod(1, ready=False, status=PULL), pod(2, ready=False, status=UNSCHEDULABLE)]
+    )
+    assert engine(both).waits_for.endswith("; Pod serving/chat-engine-2: 0/3 nodes: no GPU left")
+
+
 def test_a_pod_that_is_only_starting_is_not_in_trouble() -> None:
     state = converged(pods=[pod(0), pod(1, ready=False, status=STARTING)])
     assert engine(state).waits_for == "1 of 2 at the new revision and available"

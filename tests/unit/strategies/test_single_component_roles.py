@@ -54,7 +54,7 @@ class TestLeaderWorkerSets:
         [
             (live(leader_worker_set(status={"observedGeneration": 1})), "not been observed"),
             (live(leader_worker_set()), "0 of 1 groups at the new revision"),
-            (live(leader_worker_set(), pods=group(0, size=1)), "0 of 1 groups at the new revision"),
+            (live(leader_worker_set(), pods=group(0, size=1)), "and available; group 0 has 1 of 2 pods"),
             (live(leader_worker_set(), pods=group(0, ready=False)), "0 of 1 groups at the new revision"),
             (live(leader_worker_set(), pods=group(0, leaving=True)), "0 of 1 groups at the new revision"),
             (
