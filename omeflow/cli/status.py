@@ -1,6 +1,7 @@
 """`omeflow status`: how services stand, and why they do not go on."""
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import orjson
@@ -37,7 +38,7 @@ def status(
     if output == "json":
         stdout.print(orjson.dumps(rows, option=orjson.OPT_INDENT_2).decode(), soft_wrap=True, markup=False)
     else:
-        stdout.print(_table(rows))
+        stdout.print(_table(rows, now=datetime.now(UTC)))
     if name and rows[0]["ready"] != "True":
         raise typer.Exit(NOT_READY)
 
@@ -67,11 +68,13 @@ def _row(service: Manifest, records: list[InferenceRollout]) -> Manifest:
     if (ingress := conditions.get("IngressReady", {"status": "True"}))["status"] != "True":
         shown["ingress"] = ingress
     roles = {name: _said(condition) for name, condition in shown.items()}
+    waiting = {name: c.get("lastTransitionTime") for name, c in shown.items() if c["status"] != "True"}
     last = records[-1] if records else None
     return {
         "name": service["metadata"]["name"],
         "ready": conditions.get("Ready", {}).get("status", "Unknown"),
         "roles": roles,
+        "since": {name: moment for name, moment in waiting.items() if moment},
         "attempt": last.spec.number if last else None,
         "phase": str(last.status.phase) if last else None,
         "stage": last.status.stage if last else None,
@@ -93,9 +96,17 @@ def _rollout(service: Manifest, conditions: Manifest) -> str:
     return message
 
 
-def _table(rows: list[Manifest]) -> Table:
+def _table(rows: list[Manifest], *, now: datetime) -> Table:
     table = Table("service", "ready", "roles", "attempt", "phase", "rollout", box=None, pad_edge=False)
     for row in rows:
-        roles = "\n".join(f"{role}: {text}" for role, text in row["roles"].items())
+        since = {name: f" (for {age(moment, now=now)})" for name, moment in row["since"].items()}
+        roles = "\n".join(f"{role}: {text}{since.get(role, '')}" for role, text in row["roles"].items())
         table.add_row(row["name"], row["ready"], roles, str(row["attempt"] or "-"), row["phase"] or "-", row["rollout"])
     return table
+
+
+def age(moment: str, *, now: datetime) -> str:
+    """How long ago an RFC 3339 moment was, in its largest unit; only people see it, for in a status it would flap."""
+    seconds = max(0, int((now - datetime.fromisoformat(moment)).total_seconds()))
+    units = ((86_400, "d"), (3_600, "h"), (60, "min"))
+    return next((f"{seconds // size} {unit}" for size, unit in units if seconds >= size), f"{seconds} s")
