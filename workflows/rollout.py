@@ -5,106 +5,24 @@ meanwhile never starts a second run: the write in hand is finished, waits end, a
 A reset does not go on where it was either: what happened since, the run cannot know, so it plans a replay.
 """
 
-from datetime import datetime, timedelta
-
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
+from workflows.running import WasReset
+from workflows.stages import Stages
+
 with workflow.unsafe.imports_passed_through():
     from omeflow.api import steps
-    from omeflow.api.steps import (
-        Change,
-        Gone,
-        ReplayRequest,
-        RoleNumbers,
-        RolesMoved,
-        Rollout,
-        RunState,
-        Stage,
-        StageState,
-        Step,
-    )
+    from omeflow.api.steps import Change, Rollout, RunState
     from workflows import story
-    from workflows.calls import Request, Result, refusal, step
-
-FIRST_POLL = timedelta(seconds=30)
-LONGEST_POLL = timedelta(minutes=10)
-MOST_EVENTS = 2_000
-MOST_SIGNALS = 1_000
-FULL_WAITS_END = "full-waits-end"
-"""Patch: before it, a run that grew too long while it waited continued as new only when the wait had ended."""
-REPLAYS_ONE_STAGE = "replays-one-stage"
-"""Patch: before it, what somebody asked of a blocked stage was done to the next one, if that stage was done first."""
-
-
-class WasReset(Exception):
-    """The run was reset: nothing more is written for what it had in hand."""
+    from workflows.calls import refusal, step
 
 
 @workflow.defn(name=steps.WORKFLOW)
-class InferenceServiceRollout:
+class InferenceServiceRollout(Stages):
     @workflow.init
     def __init__(self, state: RunState) -> None:
-        self._state = state
-        self._change = state.pending
-        self._taken = state.rollout.change if state.rollout else None
-        self._gone = False
-        self._moved = False
-        self._signals = 0
-        self._full = False
-        self._roles: dict[str, RoleNumbers] = {}
-        workflow.register_random_seed_callback(self._was_reset)
-
-    def _was_reset(self, seed: int) -> None:
-        """Temporal gives a run another seed when it is reset, and only then, at the same place in every replay."""
-        self._state.life, self._state.reset, self._state.again = f"{seed & 0xFFFFFFFF:08x}", True, ""
-
-    @workflow.signal(name=steps.CHANGED, description="The service, or something it depends on, has changed")
-    def changed(self, change: Change) -> None:
-        self._heard()
-        known = self._change or self._taken
-        if known is None or (known.uid, known.fingerprint) != (change.uid, change.fingerprint) or change.forced:
-            self._change = change
-            self._gone = self._gone and change.uid == self._state.uid
-
-    @workflow.signal(name=steps.ROLES_MOVED, description="Pods or workloads of the service have moved")
-    def roles_moved(self, moved: RolesMoved) -> None:
-        self._heard()
-        self._roles.update({numbers.role: numbers for numbers in moved.roles})
-        self._moved = True
-        self._show()
-
-    @workflow.signal(name=steps.GONE, description="The service has been deleted")
-    def gone(self, gone: Gone) -> None:
-        self._heard()
-        newer = self._change is not None and self._change.uid != gone.uid
-        ours = not gone.uid or self._state.uid in ("", gone.uid)
-        self._gone = self._gone or (ours and not newer)
-
-    def _heard(self) -> None:
-        """Count a signal. One too many ends the wait, so that the run can continue as new."""
-        self._signals += 1
-        self._full = self._is_long and workflow.patched(FULL_WAITS_END)
-
-    @workflow.update(name=steps.REPLAY, description="Apply the blocked stage again, with a new deadline")
-    def replay(self, request: ReplayRequest) -> str:
-        assert self._rollout is not None
-        self._state.again = request.by or "somebody"
-        stage = self._rollout.plan.stages[self._rollout.next_stage]
-        return f"attempt {request.attempt}: stage {stage.name} is applied again, with a new deadline"
-
-    @replay.validator
-    def _may_replay(self, request: ReplayRequest) -> None:
-        rollout = self._rollout
-        if rollout is None or self._interrupted:
-            raise ApplicationError("the run is planning: there is nothing to replay yet", type="NotBlocked")
-        number = rollout.attempt.number
-        if rollout.attempt.uid != request.uid:
-            raise ApplicationError("the run is of another InferenceService of that name", type="NotBlocked")
-        if number != request.attempt:
-            raise ApplicationError(f"the run carries out attempt {number}, not {request.attempt}", type="NotBlocked")
-        if not rollout.blocked:
-            raise ApplicationError(f"attempt {number} is not blocked: it goes on by itself", type="NotBlocked")
+        super().__init__(state)
 
     @workflow.run
     async def run(self, state: RunState) -> str:
@@ -208,103 +126,6 @@ class InferenceServiceRollout:
         self._rollout = None
         return await self._end(rollout, "Succeeded", rollout.plan.summary)
 
-    async def _stage(self, rollout: Rollout, index: int) -> bool:
-        """Apply a stage and wait for it. False: interrupted."""
-        stage = rollout.plan.stages[index]
-        if not rollout.stage_applied:
-            await self._apply(rollout, stage, index, f"{stage.name}: {stage.reason}")
-        if not rollout.prepared:
-            await self._prepare(rollout)
-        if not await self._await(rollout, stage, index):
-            return False
-        if rollout.blocked:
-            self._tell(story.phase("Progressing"))
-        rollout.next_stage, rollout.stage_applied, rollout.blocked = index + 1, False, False
-        self._forget_replay()
-        return True
-
-    async def _apply(self, rollout: Rollout, stage: Stage, index: int, summary: str) -> None:
-        rollout.deadline = (workflow.now() + timedelta(seconds=stage.deadline_seconds)).isoformat()
-        request = steps.StageRequest(attempt=rollout.attempt, stage=stage, index=index, deadline=rollout.deadline)
-        await self._step(steps.APPLY_WORKLOAD, request, summary)
-        rollout.stage_applied = True
-
-    async def _try_again(self, rollout: Rollout, stage: Stage, index: int) -> None:
-        """Somebody says that what blocked the stage is gone: put everything in place again, and wait anew."""
-        who, self._state.again = self._state.again, ""
-        rollout.blocked = False
-        await self._apply(rollout, stage, index, f"{stage.name}: again, {who} asked for it")
-        await self._prepare(rollout)
-        self._tell(story.phase("Progressing"))
-
-    def _forget_replay(self) -> None:
-        """What somebody asked for was about one stage of one attempt."""
-        if self._state.again and workflow.patched(REPLAYS_ONE_STAGE):
-            self._state.again = ""
-
-    async def _prepare(self, rollout: Rollout) -> None:
-        """Autoscalers and exposure, before any wait: a router may need the engine's Service to become ready."""
-        if rollout.plan.autoscalers:
-            await self._do(steps.APPLY_AUTOSCALERS, rollout, "one HorizontalPodAutoscaler per role")
-        if rollout.plan.exposure:
-            await self._expose(rollout, "Services")
-        rollout.prepared = True
-
-    async def _expose(self, rollout: Rollout, summary: str, *, switch: bool = False) -> None:
-        await self._step(steps.APPLY_EXPOSURE, steps.ExposureRequest(attempt=rollout.attempt, switch=switch), summary)
-
-    async def _await(self, rollout: Rollout, stage: Stage, index: int) -> bool:
-        """Wait until the stage is done. Signals wake it, a timer is the fallback; False: interrupted."""
-        poll = FIRST_POLL
-        while not self._interrupted:
-            if self._state.again:
-                await self._try_again(rollout, stage, index)
-                poll = FIRST_POLL
-                continue
-            self._moved = False
-            state = await self._read(rollout, stage, index)
-            if state.done or not self._moved:
-                self._roles.update({numbers.role: numbers for numbers in state.roles})
-            if state.done:
-                return True
-            self._show()
-            if stuck := [name for numbers in state.roles for name in numbers.stuck]:
-                await self._replace(rollout, stage, index, stuck)
-            await self._continue_as_new_if_long()
-            until_deadline = datetime.fromisoformat(rollout.deadline) - workflow.now()
-            timeout = poll if rollout.blocked else min(poll, max(until_deadline, timedelta(seconds=0.1)))
-            try:
-                await workflow.wait_condition(
-                    lambda: self._interrupted or self._full or bool(self._state.again) or self._worth_a_look(stage),
-                    timeout=timeout,
-                    timeout_summary=state.waits_for[:200],
-                )
-            except TimeoutError:
-                poll = min(poll * 2, LONGEST_POLL)
-        return False
-
-    async def _replace(self, rollout: Rollout, stage: Stage, index: int, stuck: list[str]) -> None:
-        """Help the backend over what it would wait for in vain."""
-        request = steps.StageRequest(attempt=rollout.attempt, stage=stage, index=index, deadline=rollout.deadline)
-        await self._step(steps.REPLACE_STUCK, request, f"{', '.join(stuck)}: left behind by the backend")
-
-    async def _read(self, rollout: Rollout, stage: Stage, index: int) -> StageState:
-        passed = not rollout.blocked and workflow.now() >= datetime.fromisoformat(rollout.deadline)
-        request = steps.AwaitRequest(
-            attempt=rollout.attempt, stage=stage, index=index, deadline=rollout.deadline, passed=passed
-        )
-        state = await self._step(steps.AWAIT_ROLLOUT, request, story.await_line(stage))
-        if passed and not state.done and not self._gone:
-            rollout.blocked = True
-            self._tell(story.phase("Blocked"))
-            await self._continue_as_new()
-        return state
-
-    def _worth_a_look(self, stage: Stage) -> bool:
-        """The watcher says that the stage is done, or stuck; whether it is, is for await-rollout to say."""
-        told = [self._roles.get(role, RoleNumbers()) for role in stage.roles]
-        return self._moved and (all(numbers.done for numbers in told) or any(numbers.stuck for numbers in told))
-
     async def _fail(self, rollout: Rollout, failure: ApplicationError) -> str:
         if failure.type == steps.SERVICE_GONE:
             return self._lose_service(failure)
@@ -341,55 +162,3 @@ class InferenceServiceRollout:
         except ActivityError as error:
             return f"{phase.lower()}: {message}; not recorded: {refusal(error).message}"
         return closed.summary
-
-    async def _do(self, which: steps.Step[steps.StepRequest, steps.Applied], rollout: Rollout, summary: str) -> None:
-        await self._step(which, steps.StepRequest(attempt=rollout.attempt), summary)
-
-    async def _step(self, which: Step[Request, Result], request: Request, summary: str) -> Result:
-        """A step of what the run has in hand.
-
-        Raises:
-            WasReset: before it, or under it.
-        """
-        if self._state.reset:
-            raise WasReset
-        result = await step(which, request, summary=summary)
-        if self._state.reset:
-            raise WasReset
-        return result
-
-    # ── what the run is, between tasks ──────────────────────────────────────────────────────────────────────────────
-
-    @property
-    def _rollout(self) -> Rollout | None:
-        return self._state.rollout
-
-    @_rollout.setter
-    def _rollout(self, rollout: Rollout | None) -> None:
-        self._state.rollout = rollout
-        self._roles.clear()
-        self._forget_replay()
-
-    @property
-    def _interrupted(self) -> bool:
-        return self._gone or self._state.reset or self._change is not None
-
-    @property
-    def _is_long(self) -> bool:
-        return workflow.info().get_current_history_length() >= MOST_EVENTS or self._signals >= MOST_SIGNALS
-
-    async def _continue_as_new_if_long(self) -> None:
-        if self._is_long and not self._gone:
-            await self._continue_as_new()
-
-    async def _continue_as_new(self) -> None:
-        """Go on as a new run with the same state; what was asked of this one is answered first."""
-        await workflow.wait_condition(workflow.all_handlers_finished)
-        workflow.continue_as_new(self._state.model_copy(update={"pending": self._change}))
-
-    def _tell(self, updates: story.Updates) -> None:
-        workflow.upsert_search_attributes(updates)
-
-    def _show(self) -> None:
-        if self._rollout:
-            workflow.set_current_details(story.details(self._rollout, self._roles))

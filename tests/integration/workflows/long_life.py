@@ -17,7 +17,8 @@ from temporalio.worker import Worker
 
 from activities.interceptor import StepInterceptor
 from workers.worker import workflow_runner
-from workflows.rollout import MOST_EVENTS, MOST_SIGNALS, InferenceServiceRollout
+from workflows.rollout import InferenceServiceRollout
+from workflows.running import MOST_EVENTS, MOST_SIGNALS
 
 PATIENCE = 120.0
 """Seconds, for what takes a few on a quiet machine."""

@@ -9,7 +9,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from omeflow.api import steps as step
-from workflows import rollout
+from workflows import running
 
 ACCEPTED = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED
 ANSWERED = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_COMPLETED
@@ -22,7 +22,7 @@ ORDER = ["apply-workload engine", "apply-exposure", "await-rollout engine", "app
 @pytest.fixture
 def runner() -> SandboxedWorkflowRunner:
     """A sandbox that shares the workflow's module with the test, which lowers its bounds."""
-    return SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules(rollout.__name__))
+    return SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules(running.__name__))
 
 
 async def waiting_for_the_second_stage(run: ScriptedRun, steps: ScriptedSteps) -> str:
@@ -44,7 +44,7 @@ async def read_once_more(run: ScriptedRun, steps: ScriptedSteps) -> None:
 async def test_a_long_run_continues_with_its_attempt_stage_and_deadline(
     run: ScriptedRun, steps: ScriptedSteps, bound: str, value: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rollout, bound, value)
+    monkeypatch.setattr(running, bound, value)
     deadline = await waiting_for_the_second_stage(run, steps)
     for _ in range(10):
         await read_once_more(run, steps)
@@ -61,7 +61,7 @@ async def test_a_long_run_continues_with_its_attempt_stage_and_deadline(
 async def test_a_run_that_is_edited_again_and_again_continues_with_the_pending_edit(
     run: ScriptedRun, steps: ScriptedSteps, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rollout, "MOST_SIGNALS", 5)
+    monkeypatch.setattr(running, "MOST_SIGNALS", 5)
     await waiting_for_the_second_stage(run, steps)
     for generation in range(2, 14):
         writing = steps.hold(step.APPLY_WORKLOAD)
@@ -81,7 +81,7 @@ async def test_a_run_that_is_edited_again_and_again_continues_with_the_pending_e
 async def test_changes_that_arrive_while_a_run_continues_as_new_are_not_lost(
     run: ScriptedRun, steps: ScriptedSteps, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rollout, "MOST_SIGNALS", 4)
+    monkeypatch.setattr(running, "MOST_SIGNALS", 4)
     await waiting_for_the_second_stage(run, steps)
     for generation in range(2, 22):
         await asyncio.gather(run.moved("decoder"), run.moved("decoder"), run.change(f"edit {generation}"))
@@ -100,7 +100,7 @@ async def test_a_flooded_wait_ends_and_a_replay_accepted_before_the_run_continue
 ) -> None:
     await run.block()
     reading = steps.hold(step.AWAIT_ROLLOUT)
-    for _ in range(rollout.MOST_SIGNALS // 50):
+    for _ in range(running.MOST_SIGNALS // 50):
         await asyncio.gather(*(run.moved() for _ in range(50)))
     async with reading:  # none of the signals has said that the stage is done
         flooded = (await run.run_ids())[0]
@@ -121,7 +121,7 @@ async def test_a_flooded_wait_ends_and_a_replay_accepted_before_the_run_continue
 async def test_a_wait_that_grows_too_many_events_ends_and_its_run_continues(
     run: ScriptedRun, steps: ScriptedSteps, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rollout, "MOST_EVENTS", 70)
+    monkeypatch.setattr(running, "MOST_EVENTS", 70)
     await waiting_for_the_second_stage(run, steps)
     first = (await run.run_ids())[0]
     for _ in range(10):

@@ -22,7 +22,8 @@ from omeflow.api import steps as step
 from omeflow.api.errors import Invalid
 from workers.watching.queue import Service
 from workers.watching.signals import Signals
-from workflows.rollout import MOST_EVENTS, MOST_SIGNALS, InferenceServiceRollout
+from workflows.rollout import InferenceServiceRollout
+from workflows.running import MOST_EVENTS, MOST_SIGNALS
 
 DAYS = 30
 FLIPS = 20

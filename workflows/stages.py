@@ -1,0 +1,109 @@
+"""One stage: apply its roles, and wait until they are done or the stage's deadline passes."""
+
+from datetime import datetime, timedelta
+
+from temporalio import workflow
+
+from workflows.controls import Controls
+
+with workflow.unsafe.imports_passed_through():
+    from omeflow.api import steps
+    from omeflow.api.steps import RoleNumbers, Rollout, Stage, StageState
+    from workflows import story
+
+FIRST_POLL = timedelta(seconds=30)
+LONGEST_POLL = timedelta(minutes=10)
+
+
+class Stages(Controls):
+    async def _stage(self, rollout: Rollout, index: int) -> bool:
+        """Apply a stage and wait for it. False: interrupted."""
+        stage = rollout.plan.stages[index]
+        if not rollout.stage_applied:
+            await self._apply(rollout, stage, index, f"{stage.name}: {stage.reason}")
+        if not rollout.prepared:
+            await self._prepare(rollout)
+        if not await self._await(rollout, stage, index):
+            return False
+        if rollout.blocked:
+            self._tell(story.phase("Progressing"))
+        rollout.next_stage, rollout.stage_applied, rollout.blocked = index + 1, False, False
+        self._forget_replay()
+        return True
+
+    async def _apply(self, rollout: Rollout, stage: Stage, index: int, summary: str) -> None:
+        rollout.deadline = (workflow.now() + timedelta(seconds=stage.deadline_seconds)).isoformat()
+        request = steps.StageRequest(attempt=rollout.attempt, stage=stage, index=index, deadline=rollout.deadline)
+        await self._step(steps.APPLY_WORKLOAD, request, summary)
+        rollout.stage_applied = True
+
+    async def _try_again(self, rollout: Rollout, stage: Stage, index: int) -> None:
+        """Somebody says that what blocked the stage is gone: put everything in place again, and wait anew."""
+        who, self._state.again = self._state.again, ""
+        rollout.blocked = False
+        await self._apply(rollout, stage, index, f"{stage.name}: again, {who} asked for it")
+        await self._prepare(rollout)
+        self._tell(story.phase("Progressing"))
+
+    async def _prepare(self, rollout: Rollout) -> None:
+        """Autoscalers and exposure, before any wait: a router may need the engine's Service to become ready."""
+        if rollout.plan.autoscalers:
+            await self._do(steps.APPLY_AUTOSCALERS, rollout, "one HorizontalPodAutoscaler per role")
+        if rollout.plan.exposure:
+            await self._expose(rollout, "Services")
+        rollout.prepared = True
+
+    async def _expose(self, rollout: Rollout, summary: str, *, switch: bool = False) -> None:
+        await self._step(steps.APPLY_EXPOSURE, steps.ExposureRequest(attempt=rollout.attempt, switch=switch), summary)
+
+    async def _await(self, rollout: Rollout, stage: Stage, index: int) -> bool:
+        """Wait until the stage is done. Signals wake it, a timer is the fallback; False: interrupted."""
+        poll = FIRST_POLL
+        while not self._interrupted:
+            if self._state.again:
+                await self._try_again(rollout, stage, index)
+                poll = FIRST_POLL
+                continue
+            self._moved = False
+            state = await self._read(rollout, stage, index)
+            if state.done or not self._moved:
+                self._roles.update({numbers.role: numbers for numbers in state.roles})
+            if state.done:
+                return True
+            self._show()
+            if stuck := [name for numbers in state.roles for name in numbers.stuck]:
+                await self._replace(rollout, stage, index, stuck)
+            await self._continue_as_new_if_long()
+            until_deadline = datetime.fromisoformat(rollout.deadline) - workflow.now()
+            timeout = poll if rollout.blocked else min(poll, max(until_deadline, timedelta(seconds=0.1)))
+            try:
+                await workflow.wait_condition(
+                    lambda: self._interrupted or self._full or bool(self._state.again) or self._worth_a_look(stage),
+                    timeout=timeout,
+                    timeout_summary=state.waits_for[:200],
+                )
+            except TimeoutError:
+                poll = min(poll * 2, LONGEST_POLL)
+        return False
+
+    async def _replace(self, rollout: Rollout, stage: Stage, index: int, stuck: list[str]) -> None:
+        """Help the backend over what it would wait for in vain."""
+        request = steps.StageRequest(attempt=rollout.attempt, stage=stage, index=index, deadline=rollout.deadline)
+        await self._step(steps.REPLACE_STUCK, request, f"{', '.join(stuck)}: left behind by the backend")
+
+    async def _read(self, rollout: Rollout, stage: Stage, index: int) -> StageState:
+        passed = not rollout.blocked and workflow.now() >= datetime.fromisoformat(rollout.deadline)
+        request = steps.AwaitRequest(
+            attempt=rollout.attempt, stage=stage, index=index, deadline=rollout.deadline, passed=passed
+        )
+        state = await self._step(steps.AWAIT_ROLLOUT, request, story.await_line(stage))
+        if passed and not state.done and not self._gone:
+            rollout.blocked = True
+            self._tell(story.phase("Blocked"))
+            await self._continue_as_new()
+        return state
+
+    def _worth_a_look(self, stage: Stage) -> bool:
+        """The watcher says that the stage is done, or stuck; whether it is, is for await-rollout to say."""
+        told = [self._roles.get(role, RoleNumbers()) for role in stage.roles]
+        return self._moved and (all(numbers.done for numbers in told) or any(numbers.stuck for numbers in told))
