@@ -43,9 +43,9 @@ class Compared:
 
     @property
     def managers(self) -> list[str]:
-        """Who owns fields of the live object, beside its status."""
+        """Who owns fields of the live object, beside its status: also a scaler, which writes through `scale`."""
         entries = self.live["metadata"].get("managedFields") or [] if self.live else []
-        return sorted({entry["manager"] for entry in entries if not entry.get("subresource")})
+        return sorted({entry["manager"] for entry in entries if entry.get("subresource") != "status"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,18 @@
 """Services that OME's own controller made: left alone, taken over without a restart, and then omeflow's for good."""
 
+import asyncio
 import copy
+import json
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
-from platform_under_test import Platform, example, image
+from platform_under_test import Platform, example, examples, image
 from workload_events import COUNT, events_of
 
-from omeflow.api.kinds import DEPLOYMENT, INFERENCE_SERVICE, LEADER_WORKER_SET, POD, Kind
+from omeflow.api.kinds import CONFIG_MAP, DEPLOYMENT, INFERENCE_SERVICE, LEADER_WORKER_SET, POD, Kind
 from omeflow.api.names import UPSTREAM_FINALIZER, UPSTREAM_MANAGER, seed_manager
 from omeflow.api.ownership import owners
 from omeflow.cli.adoption import Adoption
@@ -62,10 +66,12 @@ class Upstreams:
     name: str
 
     @classmethod
-    async def make(cls, platform: Platform, made: Made) -> "Upstreams":
+    async def make(cls, platform: Platform, made: Made, *, without: tuple[str, ...] = ()) -> "Upstreams":
+        """Args: without: fields that the service does not have."""
         manifest = copy.deepcopy(example(made.example))
         manifest["metadata"] = {"name": manifest["metadata"]["name"], "finalizers": [UPSTREAM_FINALIZER]}
         manifest["spec"]["engine"] |= made.engine(env=OLD_ENV)
+        manifest["spec"] = {key: value for key, value in manifest["spec"].items() if key not in without}
         await platform.create(manifest)
         one = cls(platform, made, manifest["metadata"]["name"])
         count = 1 if made.kind == DEPLOYMENT else manifest["spec"]["engine"]["minReplicas"]
@@ -101,6 +107,24 @@ async def upstream_makes(cluster: Cluster, service: Manifest, counts: dict[str, 
         if count := counts.get(manifest["metadata"]["name"]) if one.role else None:
             manifest = {**manifest, "spec": {**manifest["spec"], "replicas": count}}
         await cluster.create(manifest, manager=UPSTREAM_MANAGER)
+
+
+def selectable(name: str, namespace: str, *, priority: int) -> Manifest:
+    """The example's runtime, in a namespace and to be selected by itself."""
+    runtime = next(one for one in examples("models") if one["metadata"]["name"] == "sglang")
+    formats = [one | {"autoSelect": True, "priority": priority} for one in runtime["spec"]["supportedModelFormats"]]
+    spec = runtime["spec"] | {"supportedModelFormats": formats}
+    return runtime | {"kind": "ServingRuntime", "metadata": {"name": name, "namespace": namespace}, "spec": spec}
+
+
+async def takeover(platform: Platform, kubeconfig: Path, *options: str) -> tuple[int, str]:
+    """`omeflow takeover` of the namespace, as its user runs it: exit code, and what it prints."""
+    command = [sys.executable, "-m", "omeflow.cli.main", "takeover", "--kubeconfig", str(kubeconfig)]
+    process = await asyncio.create_subprocess_exec(
+        *command, "--namespace", platform.namespace, *options, stdout=asyncio.subprocess.PIPE
+    )
+    answer, _ = await process.communicate()
+    return process.returncode or 0, answer.decode()
 
 
 def environments(workload: Manifest) -> list[dict[str, str]]:
@@ -164,6 +188,60 @@ async def test_a_service_of_upstream_is_taken_over_without_a_restart_and_what_is
     assert {container["image"] for pod in engines for container in pod["spec"]["containers"]} == {NEW}
     assert {uid for uid, pod in pods.items() if not is_engines(pod)} == rolled.keys() & pods.keys()
     await platform.delete(name)
+
+
+async def test_a_dry_run_says_what_a_takeover_finds_and_the_takeover_removes_nothing(
+    platform: Platform, lws_backend: str, cluster_kubeconfig: Path
+) -> None:
+    namespace = platform.namespace
+    await platform.cluster.create(selectable("picked", namespace, priority=1))
+    upstreams = await Upstreams.make(platform, PLAIN, without=("runtime",))
+    await platform.cluster.create(selectable("better", namespace, priority=2))
+    [owner] = (await upstreams.engine())["metadata"]["ownerReferences"]
+    metadata = {"name": "left-behind", "namespace": namespace, "ownerReferences": [owner]}
+    await platform.cluster.create(
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}, manager=UPSTREAM_MANAGER
+    )
+    pods, before = await upstreams.pods(), await upstreams.engine()
+
+    await platform.edit("plain", {"spec": {"model": {"name": "no-such-model"}}})
+    code, said = await takeover(platform, cluster_kubeconfig, "--dry-run")
+    assert code == 3
+    assert said.startswith(f"{namespace}/plain: cannot be taken over: ")
+    assert "no-such-model" in said
+
+    await platform.edit("plain", {"spec": {"model": {"name": "llama-3-8b"}}})
+    await platform.edit("plain", image("registry.example/router:2", "router"))
+    code, said = await takeover(platform, cluster_kubeconfig, "--dry-run")
+    lines = said.splitlines()
+    assert code == 0
+    assert lines[0].startswith(f"{namespace}/plain: ")
+    assert lines[0].endswith(" objects would be taken over")
+    assert f"  Deployment {namespace}/plain-engine: owned by {SCALER}, {UPSTREAM_MANAGER}" in lines
+    assert f"  remembered: runtime ServingRuntime {namespace}/picked" in lines
+    changed = 'containers[name="router"].image: registry.example/sglang-router:0.1.7 -> registry.example/router:2'
+    assert [line for line in lines if line.endswith("(restarts pods)")] == [
+        f"    Deployment {namespace}/plain-router: .spec.template.spec.{changed} (restarts pods)"
+    ]
+    assert "  that change will restart the pods of: router" in lines
+    assert lines[-1] == f"  left behind by OME, to be removed by you: ConfigMap {namespace}/left-behind"
+
+    _, said = await takeover(platform, cluster_kubeconfig, "--dry-run", "--output", "json")
+    [told] = json.loads(said)
+    assert (told["problem"], told["restarts"]) == (None, ["router"])
+    engine = next(one for one in told["objects"] if one["object"] == f"Deployment {namespace}/plain-engine")
+    assert engine == {**engine, "exists": True, "managers": [SCALER, UPSTREAM_MANAGER], "differences": []}
+    assert fields(await upstreams.engine()) == fields(before), "a dry run writes nothing"
+    assert await platform.attempts("plain") == []
+
+    code, said = await takeover(platform, cluster_kubeconfig)
+    assert code == 0
+    assert said.splitlines()[0].endswith(" objects are omeflow's now")
+    assert "left behind by OME, to be removed by you" in said
+    assert await platform.cluster.find(CONFIG_MAP, "left-behind", namespace) is not None
+    told = await platform.condition("plain", "RolledOut", status="True")
+    assert "router" in told["message"], "the difference is told as pending"
+    assert (await upstreams.pods()).keys() == pods.keys()
 
 
 @pytest.mark.parametrize("upstreams", [PLAIN], ids=str, indirect=True)

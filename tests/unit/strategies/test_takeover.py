@@ -60,7 +60,7 @@ def test_owners_of_a_live_object_are_told_without_those_of_its_status() -> None:
         wrote("kube-controller-manager", {"f:status": {}}, subresource="status"),
         wrote("a-scaler", {"f:spec": {}}, subresource="scale"),
     ]
-    assert compared(live).managers == ["kubectl", "manager"]
+    assert compared(live).managers == ["a-scaler", "kubectl", "manager"]
     assert compared(None).managers == []
 
 
