@@ -11,10 +11,12 @@ OmeflowError
 │   ├── Invalid          the object's content is refused (400, 422), or cannot be rendered
 │   │   ├── BaseModelNotReady     the model is disabled
 │   │   ├── NoSupportingRuntime   no runtime, or not the one that is named, supports the model
-│   │   └── RuntimeDisabled       the runtime is disabled
+│   │   ├── RuntimeDisabled       the runtime is disabled
+│   │   └── PolicyRefused         the rollout policy asks for what the backend cannot keep
 │   ├── NotFound         a named object does not exist (404)
 │   │   ├── BaseModelNotFound     there is no model of that name
-│   │   └── RuntimeNotRecognized  there is no runtime of that name
+│   │   ├── RuntimeNotRecognized  there is no runtime of that name
+│   │   └── PolicyNotFound        the service names a rollout policy that there is not
 │   ├── Forbidden        omeflow may not do that (401, 403)
 │   ├── NotServed        the cluster does not serve a kind
 │   ├── ForeignObject    an object of that name belongs to somebody else
@@ -94,6 +96,10 @@ class RuntimeDisabled(Invalid):
     pass
 
 
+class PolicyRefused(Invalid):
+    pass
+
+
 class NotFound(Terminal):
     pass
 
@@ -103,6 +109,10 @@ class BaseModelNotFound(NotFound):
 
 
 class RuntimeNotRecognized(NotFound):
+    pass
+
+
+class PolicyNotFound(NotFound):
     pass
 
 

@@ -62,6 +62,7 @@ FINE_TUNED_WEIGHT = Kind(*OME, "FineTunedWeight", "finetunedweights", namespaced
 ACCELERATOR_CLASS = Kind(*OME, "AcceleratorClass", "acceleratorclasses", namespaced=False)
 
 INFERENCE_ROLLOUT = Kind("omeflow.io", "v1alpha1", "InferenceRollout", "inferencerollouts")
+ROLLOUT_POLICY = Kind("omeflow.io", "v1alpha1", "RolloutPolicy", "rolloutpolicies")
 
 ROLE_BASED_GROUP = Kind(*RBG, "RoleBasedGroup", "rolebasedgroups")
 SCALING_ADAPTER = Kind(*RBG, "RoleBasedGroupScalingAdapter", "rolebasedgroupscalingadapters")

@@ -36,6 +36,9 @@ COMPONENT_INDEX = f"{RBG_PREFIX}component-index"
 ATTEMPT = "omeflow.io/attempt"
 """Annotation of a role, which its workload carries too: the attempt whose template it has."""
 
+ROLLOUT_POLICY = "omeflow.io/rollout-policy"
+"""Annotation of a service: name of the RolloutPolicy, in its namespace, that its changes follow (design section 7)."""
+
 
 def seed_manager(role: str) -> str:
     """Field manager that co-owns nothing but the role's replica count (design rule 3)."""

@@ -37,6 +37,7 @@ from strategies.history import address
 from strategies.manager import StrategyManager
 from workers.watching import keeping
 from workers.watching.definitions import TOLD, Definitions
+from workers.watching.policies import Policies
 from workers.watching.queue import Service
 from workers.watching.referred import Referred
 
@@ -84,6 +85,7 @@ class World:
         self._referred = Referred(
             cluster, ome_namespace=ome_namespace, keep=keeping.without_managed_fields, concerns=concerns
         )
+        self.policies = Policies(cluster, self.services, concerns=concerns)
         self.records = self._watch(
             INFERENCE_ROLLOUT, keep=keeping.record, tell=self._child_changed(_by_label(ISVC_LABEL))
         )
@@ -204,7 +206,7 @@ class World:
         return cache
 
     def _every(self) -> list[ListWatch]:
-        return [*self._caches.values(), *self._referred.caches()]
+        return [*self._caches.values(), *self._referred.caches(), self.policies.cache]
 
     def _observed(self) -> Sequence[Observed]:
         return list({entry.kind: entry for strategy in self.strategies for entry in _observed(strategy)}.values())

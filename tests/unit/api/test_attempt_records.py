@@ -23,7 +23,7 @@ from omeflow.api.rollouts import (
 )
 from omeflow.api.steps import Attempt, Stage
 
-[CRD] = custom_resource_definitions()
+CRD = next(one for one in custom_resource_definitions() if one["spec"]["names"]["kind"] == "InferenceRollout")
 [VERSION] = CRD["spec"]["versions"]
 SCHEMA = VERSION["schema"]["openAPIV3Schema"]["properties"]
 PARTS: list[tuple[type[BaseModel], dict[str, Any]]] = [

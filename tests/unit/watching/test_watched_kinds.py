@@ -14,7 +14,7 @@ from strategies.single_component.strategy import SingleComponentStrategy
 from workers.watching import keeping
 from workers.watching.world import World
 
-READ_ELSEWHERE = {kinds.INFERENCE_ROLLOUT, kinds.SCALING_ADAPTER}
+READ_ELSEWHERE = {kinds.INFERENCE_ROLLOUT, kinds.ROLLOUT_POLICY, kinds.SCALING_ADAPTER}
 OPTIONAL = [kind for kind in kinds.ALL if not kind.built_in and kind.group != "ome.io" and kind not in READ_ELSEWHERE]
 
 
