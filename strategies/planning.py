@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 from omeflow.api.errors import Terminal
 from omeflow.api.kinds import HORIZONTAL_POD_AUTOSCALER, SCALED_OBJECT
+from omeflow.api.policies import BUILT_IN, Policy
 from omeflow.api.rollouts import RolloutPlan
 from omeflow.api.steps import Plan, Stage
 from omeflow.components.inputs import Inputs
 from omeflow.rollout.differences import describe
-from omeflow.rollout.planner import DEFAULT_DEADLINE_SECONDS as DEADLINE
 from omeflow.rollout.planner import RoleChange, plan_stages
 from strategies.contract import Desired, DesiredRole, Live, Manifest, Reference, RoleVersion, Strategy, reference_to
 from strategies.history import Former, History
@@ -45,6 +45,8 @@ def plan_attempt(
     history: History,
     render: Render,
     forced: bool,
+    policy: Policy = BUILT_IN,
+    gated: bool = True,
 ) -> Planned:
     """Compare what is wanted with what serves.
 
@@ -52,6 +54,8 @@ def plan_attempt(
         attempt: number of the attempt being planned.
         render: the present renderer, for recorded inputs; may raise Terminal.
         forced: a repair or replay: every step is done again, whatever the records say.
+        policy: that the service follows; its backend can keep it.
+        gated: as for `plan_stages`.
     """
     marks = {role: number for role, number in strategy.served_attempts(service, live).items() if number}
     serving = history.serving(marks)
@@ -73,7 +77,7 @@ def plan_attempt(
     changed_roles = [change.role for change in changes if change.changed]
     removed = [role for role in marks if role not in desired.roles]
     plan = RolloutPlan(
-        stages=plan_stages(changes),
+        stages=plan_stages(changes, policy.spec, gated=gated),
         changed_roles=changed_roles,
         removed_roles=removed,
         serving={role: version.attempt for role, version in serving.items()},
@@ -81,6 +85,7 @@ def plan_attempt(
         prune=_unwanted(desired, history),
         switched=_switched(desired, history),
         summary=_summary(changes, told, removed, pending),
+        policy=policy,
     )
     return _with_steps(plan, desired, history, forced=forced or attempt == 1)
 
@@ -88,7 +93,8 @@ def plan_attempt(
 def repair_plan(plan: RolloutPlan, desired: Desired) -> Plan:
     """Everything once more, in one stage: what serves is what is wanted, so nothing rolls."""
     roles = list(desired.roles)
-    stage = Stage(name=REPAIR, roles=roles, reason="objects were changed or removed", deadline_seconds=DEADLINE)
+    deadline = plan.policy.spec.deadline
+    stage = Stage(name=REPAIR, roles=roles, reason="objects were changed or removed", deadline_seconds=deadline)
     summary = f"repair of {plan.summary}" if plan.summary else "repair"
     return Plan(
         stages=[stage],

@@ -17,6 +17,7 @@ from pydantic.alias_generators import to_camel
 
 from omeflow.api.kinds import INFERENCE_ROLLOUT, INFERENCE_SERVICE
 from omeflow.api.names import ISVC_LABEL
+from omeflow.api.policies import BUILT_IN, Policy
 from omeflow.api.steps import Attempt, Stage
 
 
@@ -55,6 +56,8 @@ class RolloutPlan(_Part):
     switched: list[dict[str, str]] = Field(default_factory=list)
     """Objects that would lead traffic to workloads which do not serve yet: applied after all waits."""
     summary: str = ""
+    policy: Policy = BUILT_IN
+    """What the service followed when this was planned."""
 
 
 class Spec(_Part):

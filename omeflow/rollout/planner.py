@@ -1,4 +1,4 @@
-"""From what serves and what is wanted to stages.
+"""From what serves, what is wanted, and the policy in force to stages.
 
 The plan is recomputed after every change, from what serves at that moment, so a revert is just another plan and no
 mid-rollout state is special (design section 3).
@@ -8,10 +8,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from omeflow.api.names import DECODER, ENGINE, ROUTER
-from omeflow.api.steps import Stage
+from omeflow.api.policies import BUILT_IN, OnFailure, PolicyGate, PolicySpec
+from omeflow.api.steps import Gate, Stage
 
 DEFAULT_ORDER: tuple[tuple[str, ...], ...] = ((ENGINE,), (DECODER,), (ROUTER,))
-DEFAULT_DEADLINE_SECONDS = 60 * 60
+DEFAULT = BUILT_IN.spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,33 +33,79 @@ class RoleChange:
     lost: bool = False
 
 
-def plan_stages(
-    changes: Sequence[RoleChange],
-    *,
-    order: Sequence[Sequence[str]] = DEFAULT_ORDER,
-    deadline_seconds: int = DEFAULT_DEADLINE_SECONDS,
-) -> list[Stage]:
+def plan_stages(changes: Sequence[RoleChange], policy: PolicySpec = DEFAULT, *, gated: bool = True) -> list[Stage]:
     """Put the roles that need work into stages.
 
-    A service that does not serve yet comes up at once. Roles that are live without a record go together, before all
-    others. Otherwise roles whose last template has not reached all pods
-    go first, because a rollout on top of a broken role hides the fault, then changed roles; both in `order`. A role
-    that is neither appears in no stage.
+    A service that does not serve yet comes up at once, without gates: there is nothing to be careful with, and nothing
+    to go back to. Roles that are live without a record go together, before all others. Otherwise roles whose last
+    template has not reached all pods go first, because a rollout on top of a broken role hides the fault, then changed
+    roles; both in the policy's order. A role that is neither appears in no stage.
+
+    Args:
+        policy: its ratio is not looked at.
+        gated: False for a rollback: what it goes back to has served, so it passes no gates, and if it fails in its turn
+            somebody has to look.
 
     Raises:
-        ValueError: a role is missing from `order`.
+        ValueError: there is a role that no order knows.
     """
+    order = _whole_order(policy)
     by_role = {change.role: change for change in changes}
     unknown = sorted(set(by_role) - {role for stage in order for role in stage})
     if unknown:
         raise ValueError(f"no stage for role {', '.join(unknown)}: the order must name every role of the service")
-    if changes and not any(change.serves or change.lost for change in changes):
+    create = bool(changes) and not any(change.serves or change.lost for change in changes)
+    if create:
         roles = [role for stage in order for role in stage if role in by_role]
-        return [Stage(name="create", roles=roles, reason="nothing serves yet", deadline_seconds=deadline_seconds)]
-    lost = [_stage([role for stage in order for role in stage], by_role, _lost, deadline_seconds)]
-    unsettled = [_stage(stage, by_role, _unsettled, deadline_seconds) for stage in order]
-    changed = [_stage(stage, by_role, _only_changed, deadline_seconds) for stage in order]
-    return [stage for stage in (*lost, *unsettled, *changed) if stage.roles]
+        stages = [Stage(name="create", roles=roles, reason="nothing serves yet")]
+    else:
+        lost = [_stage([role for stage in order for role in stage], by_role, _lost)]
+        unsettled = [_stage(stage, by_role, _unsettled) for stage in order]
+        changed = [_stage(stage, by_role, _only_changed) for stage in order]
+        stages = [stage for stage in (*lost, *unsettled, *changed) if stage.roles]
+    return _policed(stages, policy, gated=gated and not create)
+
+
+def _whole_order(policy: PolicySpec) -> list[Sequence[str]]:
+    """The policy's stages, and behind them, one by one, the roles that it does not name."""
+    named = policy.order or []
+    known = {role for stage in named for role in stage}
+    return [*named, *([role] for stage in DEFAULT_ORDER for role in stage if role not in known)]
+
+
+def _policed(stages: Sequence[Stage], policy: PolicySpec, *, gated: bool) -> list[Stage]:
+    """The stages with what the policy says of each."""
+    gates = _gates(stages, policy) if gated else {}
+    said = {
+        "deadline_seconds": policy.deadline,
+        "on_failure": str(policy.on_failure if gated else OnFailure.PAUSE),
+        "capacity": policy.capacity_check,
+    }
+    return [stage.model_copy(update={**said, "gates": gates.get(index, [])}) for index, stage in enumerate(stages)]
+
+
+def _gates(stages: Sequence[Stage], policy: PolicySpec) -> dict[int, list[Gate]]:
+    """The gates by the stage that they are behind: the last one with any of their roles. None, if none has."""
+    found: dict[int, list[Gate]] = {}
+    names: dict[str, int] = {}
+    for gate in policy.gates:
+        behind = [index for index, stage in enumerate(stages) if set(stage.roles) & set(gate.after)]
+        if behind:
+            name = f"{gate.kind} after {' and '.join(gate.after)}"
+            names[name] = names.get(name, 0) + 1
+            name += f" ({names[name]})" if names[name] > 1 else ""
+            found.setdefault(behind[-1], []).append(_gate(gate, name))
+    return found
+
+
+def _gate(gate: PolicyGate, name: str) -> Gate:
+    if gate.soak:
+        return Gate(kind=gate.kind, name=name, seconds=gate.soak.duration)
+    check = gate.prometheus or gate.http
+    if check is None:
+        return Gate(kind=gate.kind, name=name)
+    said = check.model_dump(include={"url", "query", "comparison", "threshold"})
+    return Gate(kind=gate.kind, name=name, seconds=check.interval, deadline_seconds=check.deadline, **said)
 
 
 def _lost(change: RoleChange) -> str:
@@ -77,9 +124,7 @@ def _only_changed(change: RoleChange) -> str:
     return "template changed" if change.changed and change.settled else ""
 
 
-def _stage(
-    roles: Sequence[str], by_role: dict[str, RoleChange], why: Callable[[RoleChange], str], deadline_seconds: int
-) -> Stage:
+def _stage(roles: Sequence[str], by_role: dict[str, RoleChange], why: Callable[[RoleChange], str]) -> Stage:
     reasons = {role: why(by_role[role]) for role in roles if role in by_role}
     chosen = {role: reason for role, reason in reasons.items() if reason}
     several = "; ".join(f"{role}: {reason}" for role, reason in chosen.items())
@@ -87,5 +132,4 @@ def _stage(
         name=" and ".join(chosen),
         roles=list(chosen),
         reason=several if len(chosen) > 1 else "".join(chosen.values()),
-        deadline_seconds=deadline_seconds,
     )

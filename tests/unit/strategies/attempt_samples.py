@@ -12,6 +12,7 @@ from rbg_samples import OWNER, desired
 
 from omeflow.api.errors import Invalid
 from omeflow.api.kinds import POD, Kind
+from omeflow.api.policies import BUILT_IN, Policy
 from omeflow.components.inputs import Inputs, ServiceValues
 from omeflow.components.types import DeploymentMode
 from omeflow.rollout.capacity import Surge
@@ -85,7 +86,9 @@ class Cluster:
     def history(self, *, without: Sequence[int] = ()) -> History:
         return History([attempt for attempt in self.attempts if attempt.number not in without])
 
-    def plan(self, values: Inputs, *, forced: bool = False, without: Sequence[int] = ()) -> Planned:
+    def plan(
+        self, values: Inputs, *, forced: bool = False, without: Sequence[int] = (), policy: Policy = BUILT_IN
+    ) -> Planned:
         return plan_attempt(
             attempt=len(self.attempts) + 1,
             service="chat",
@@ -95,6 +98,7 @@ class Cluster:
             history=self.history(without=without),
             render=self.render,
             forced=forced,
+            policy=policy,
         )
 
     def render(self, values: Inputs) -> Desired:
