@@ -4,17 +4,20 @@ from dataclasses import dataclass
 
 from temporalio import activity
 
-from activities.reading import read_live, read_ours
+from activities.reading import read_live, read_ours, read_service
 from activities.records import Records
 from activities.remembering import read_history
-from omeflow.api.kinds import kind_of
+from omeflow.api.kinds import ROLLOUT_POLICY, kind_of
+from omeflow.api.policies import Policy
 from omeflow.api.rollouts import InferenceRollout
-from omeflow.api.steps import BUILD_CONFIGS, FORCED, REPLAY, BuildRequest, Plan
+from omeflow.api.steps import BUILD_CONFIGS, FORCED, REPLAY, ROLLBACK, BuildRequest, Plan
 from omeflow.kube.client import Cluster
+from omeflow.rollout.policy import in_force, name_followed
 from strategies.contract import Desired, Live, Owner
 from strategies.history import History
 from strategies.manager import StrategyManager
 from strategies.planning import Planned, plan_attempt, repair_plan
+from strategies.policing import ensure_kept
 from strategies.recorded import inputs_of, objects_of, plan_of
 from strategies.render import render
 
@@ -33,6 +36,8 @@ class BuildConfigs:
         if request.repair:
             return repair_plan(plan_of(record), objects_of(record))
         chosen, desired = render(inputs_of(record), self.strategies)
+        policy = await self._policy(record)
+        ensure_kept(policy, chosen.strategy, service=f"{owner.namespace}/{owner.name}")
         history = await read_history(self.records, record)
         found = await self._refuse_foreign(owner, desired, History(()) if record.spec.cause == REPLAY else history)
         former = history.workloads()
@@ -48,16 +53,32 @@ class BuildConfigs:
             history=history,
             render=lambda inputs: render(inputs, self.strategies)[1],
             forced=record.spec.cause in FORCED,
+            policy=policy,
+            gated=record.spec.cause != ROLLBACK,
         )
         record = await self.records.decide(
             record,
             strategy=chosen.strategy.name,
             modes=chosen.modes,
-            choices=chosen.choices,
+            choices=[*chosen.choices, *([f"rolled out as {policy} says"] if policy.name else [])],
             desired=desired,
             plan=planned.plan,
         )
         return _answer(record, planned, desired)
+
+    async def _policy(self, record: InferenceRollout) -> Policy:
+        """What the service follows now. Inputs that are recorded may name what it has left since.
+
+        Raises:
+            PolicyNotFound, PolicyRefused: as `in_force`.
+        """
+        attempt, annotations = record.attempt, inputs_of(record).service.annotations
+        namespace, name = attempt.namespace, attempt.service
+        if record.spec.cause in FORCED:
+            service = await read_service(self.cluster, namespace=namespace, name=name, uid=attempt.uid)
+            annotations = service["metadata"].get("annotations") or {}
+        found = await self.cluster.find(ROLLOUT_POLICY, name_followed(annotations), namespace)
+        return in_force(f"{namespace}/{name}", annotations, found)
 
     async def _refuse_foreign(self, owner: Owner, desired: Desired, history: History) -> Live:
         """Before the first write: whatever we would make and never made before is free, or ours.

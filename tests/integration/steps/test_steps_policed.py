@@ -1,0 +1,101 @@
+"""build-configs plans as the policy says that the service follows at that moment, and refuses one that there is not."""
+
+from typing import Any
+
+import pytest
+from working import Service, Working, does
+
+from omeflow.api.errors import PolicyNotFound, PolicyRefused
+from omeflow.api.kinds import INFERENCE_ROLLOUT, INFERENCE_SERVICE, ROLLOUT_POLICY
+from omeflow.api.names import ROLLOUT_POLICY as FOLLOWS
+from omeflow.api.policies import Policy
+from omeflow.api.rollouts import InferenceRollout
+from omeflow.api.steps import BuildRequest
+from strategies.recorded import plan_of
+
+NEW = "registry.example/sglang:0.5.0"
+REVERSED = {"order": [["router"], ["decoder"], ["engine"]], "deadline": "90s"}
+
+
+async def give_policy(service: Service, name: str, **spec: Any) -> None:
+    manifest = {
+        "apiVersion": ROLLOUT_POLICY.api_version,
+        "kind": ROLLOUT_POLICY.name,
+        "metadata": {"name": name, "namespace": service.namespace},
+        "spec": spec,
+    }
+    await service.cluster.apply(manifest, manager="user", force=True)
+
+
+async def follow(service: Service, name: str | None) -> None:
+    patch = {"metadata": {"annotations": {FOLLOWS: name}}}
+    await service.cluster.merge_patch(INFERENCE_SERVICE, service.name, service.namespace, patch, manager="user")
+
+
+async def policy_of_plan(service: Service, number: int) -> Policy:
+    stored = await service.cluster.get(INFERENCE_ROLLOUT, f"{service.name}-{number}", service.namespace)
+    return plan_of(InferenceRollout.model_validate(stored)).policy
+
+
+async def test_an_update_goes_as_the_default_of_the_namespace_says_and_the_record_tells_which(
+    service: Service, worker: Working
+) -> None:
+    await (await worker.take_up(service, "run/1")).carry_out()
+    await give_policy(service, "default", **REVERSED)
+    await service.give_image(NEW, "engine", "decoder", "router")
+    taken = await worker.take_up(service, "run/2")
+    assert [stage.name for stage in taken.plan.stages] == ["router", "decoder", "engine"]
+    assert {stage.deadline_seconds for stage in taken.plan.stages} == {90}
+    assert (await policy_of_plan(service, 1)).name == ""
+    followed = await policy_of_plan(service, 2)
+    stored = await service.cluster.get(ROLLOUT_POLICY, "default", service.namespace)
+    assert (followed.name, followed.uid) == ("default", stored["metadata"]["uid"])
+    record = await service.cluster.get(INFERENCE_ROLLOUT, f"{service.name}-2", service.namespace)
+    assert "rolled out as RolloutPolicy default says" in record["spec"]["choices"]
+
+
+async def test_a_policy_that_is_named_goes_before_the_default(service: Service, worker: Working) -> None:
+    await (await worker.take_up(service, "run/1")).carry_out()
+    await give_policy(service, "default", **REVERSED)
+    await give_policy(service, "together", order=[["engine", "decoder", "router"]])
+    await follow(service, "together")
+    await service.give_image(NEW, "engine", "router")
+    taken = await worker.take_up(service, "run/2")
+    assert [stage.roles for stage in taken.plan.stages] == [["engine", "router"]]
+
+
+async def test_a_replay_follows_what_the_service_follows_now_and_not_what_it_did(
+    service: Service, worker: Working
+) -> None:
+    await give_policy(service, "first", deadline="10s")
+    await give_policy(service, "second", deadline="20s")
+    await follow(service, "first")
+    taken = await worker.take_up(service, "run/1")
+    assert {stage.deadline_seconds for stage in taken.plan.stages} == {10}
+    await taken.close("Failed")
+    await follow(service, "second")
+    change = await service.change("replay")
+    chosen = await worker.choose(change.model_copy(update={"replays": 1}), "run/2")
+    plan = await does(worker.build.run, BuildRequest(attempt=chosen.attempt))
+    assert {stage.deadline_seconds for stage in plan.stages} == {20}
+
+
+@pytest.mark.parametrize(
+    ("policy", "refusal", "said"),
+    [
+        (None, PolicyNotFound, "names RolloutPolicy careful, which does not exist"),
+        ({"ratio": {"roles": {"decoder": 2, "engine": 1}, "maxSkew": 10}}, PolicyRefused, r"asks for spec\.ratio"),
+    ],
+)
+async def test_a_policy_that_cannot_be_followed_is_refused_before_anything_is_written(
+    service: Service, worker: Working, policy: dict[str, Any] | None, refusal: type[Exception], said: str
+) -> None:
+    if policy:
+        await give_policy(service, "careful", **policy)
+    await follow(service, "careful")
+    with pytest.raises(refusal, match=said):
+        await worker.take_up(service, "run/1")
+    assert await service.phases() == {1: "Planning"}
+    await follow(service, None)
+    taken = await worker.take_up(service, "run/2")
+    assert [stage.name for stage in taken.plan.stages] == ["create"]
