@@ -10,7 +10,7 @@ from activities.reading import read_inputs, read_service
 from activities.records import Records, now
 from omeflow.api.errors import Outdated
 from omeflow.api.rollouts import InferenceRollout, Phase, Status
-from omeflow.api.steps import REPLAY, SELECT_STRATEGY, Selection, SelectRequest
+from omeflow.api.steps import POLICY, REPLAY, SELECT_STRATEGY, Change, Selection, SelectRequest
 from omeflow.components.inputs import Inputs, fingerprint
 from omeflow.components.references import OME_NAMESPACE
 from omeflow.components.resolution import chooses
@@ -36,10 +36,14 @@ class SelectStrategy:
         own = [record for record in every if record.spec.service_uid == change.uid]
         memory = remembered(own) if chooses(service) else None
         inputs = await read_inputs(self.cluster, self.strategies, service, memory, ome_namespace=self.ome_namespace)
-        seen = fingerprint(inputs)
         known = [record for record in own if record.spec.key != request.key]
         lost = [record for record in known if not record.status.phase.closed and record.spec.number != request.in_hand]
-        if not change.forced and not lost and _is_last(known, seen, in_hand=request.in_hand):
+        if goes_on := _goes_on(change, known, lost, in_hand=request.in_hand):
+            inputs, seen = inputs_of(await self.records.get(goes_on.attempt)), known[-1].spec.fingerprint
+        else:
+            seen = fingerprint(inputs)
+        forced = change.forced and not (change.cause == POLICY and goes_on is None)
+        if not forced and not lost and _is_last(known, seen, in_hand=request.in_hand):
             return Selection(up_to_date=True)
         if change.cause == REPLAY:
             if request.in_hand:
@@ -58,7 +62,7 @@ class SelectStrategy:
             change.model_copy(update={"fingerprint": seen}),
             key=request.key,
             inputs=inputs,
-            generation=service["metadata"]["generation"],
+            generation=known[-1].spec.generation if goes_on else service["metadata"]["generation"],
             known=every,
         )
         await self._close_lost(lost, number=record.spec.number)
@@ -77,6 +81,19 @@ class SelectStrategy:
             if record.spec.number != number:
                 with suppress(Outdated):  # it has got its outcome meanwhile
                     await self.records.write_status(record, partial(_lost, number=number))
+
+
+def _goes_on(
+    change: Change, known: list[InferenceRollout], lost: list[InferenceRollout], *, in_hand: int
+) -> InferenceRollout | None:
+    """The attempt whose recorded inputs the change is about; None if it is about the present ones.
+
+    A policy is edited for the rollout in hand, whatever is wanted since; and what it holds back is not let in by a
+    repair. Such an attempt has the last one's fingerprint: what that one has tried, or held back, is not tried again.
+    """
+    if change.cause == POLICY:
+        return next((record for record in known if record.spec.number == in_hand), lost[-1] if lost else None)
+    return known[-1] if change.held and known else None
 
 
 def _selection(record: InferenceRollout, chosen: Chosen, *, repair: bool = False) -> Selection:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from omeflow.api.errors import NotFound
+from omeflow.api.policies import BUILT_IN, Policy
 from omeflow.api.rollouts import InferenceRollout, RolloutPlan, unpack
 from omeflow.components.acceleration import acceleration
 from omeflow.components.inputs import Inputs
@@ -44,11 +45,13 @@ class Planned:
     Attributes:
         number: of that attempt.
         accelerators: by role.
+        policy: that it follows.
     """
 
     number: int
     desired: Desired
     accelerators: dict[str, SelectedAccelerator]
+    policy: Policy
 
 
 def newest_plan(attempts: Sequence[InferenceRollout]) -> InferenceRollout | None:
@@ -60,7 +63,8 @@ def planned(attempt: InferenceRollout) -> Planned:
     """Args: attempt: with a plan."""
     inputs = inputs_of(attempt) if attempt.spec.inputs else None
     chosen = {role: _accelerator(inputs, role) for role in inputs.accelerators} if inputs else {}
-    return Planned(attempt.spec.number, objects_of(attempt), chosen)
+    policy = plan_of(attempt).policy if attempt.spec.plan else BUILT_IN
+    return Planned(attempt.spec.number, objects_of(attempt), chosen, policy)
 
 
 def _accelerator(inputs: Inputs, role: str) -> SelectedAccelerator:

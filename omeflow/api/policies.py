@@ -8,6 +8,7 @@ a field that is unknown here is ignored, a value that is cannot be read.
 import hashlib
 import re
 from enum import StrEnum
+from functools import cached_property
 from typing import Annotated, Any
 
 import orjson
@@ -123,7 +124,7 @@ class Policy(BaseModel):
     digest: str = ""
     said: dict[str, Any] = Field(default_factory=dict)
 
-    @property
+    @cached_property
     def spec(self) -> PolicySpec:
         return PolicySpec.model_validate(self.said)
 

@@ -54,6 +54,10 @@ class Change(Message):
     detail: str = ""
     replays: int = 0
     """Of a replay: number of the attempt to do again; 0: the last one, if it has not converged."""
+    held: bool = False
+    """What the service refers to has changed since, and its policy holds that back: the inputs are those recorded."""
+    approved: bool = False
+    """Somebody let go what the policy held back."""
 
     @property
     def forced(self) -> bool:

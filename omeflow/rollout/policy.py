@@ -7,10 +7,13 @@ a service's inputs: its edit starts no rollout, it changes how the next one goes
 from collections.abc import Mapping
 from typing import Any
 
-from omeflow.api.errors import PolicyNotFound
+from omeflow.api.errors import OmeflowError, PolicyNotFound
 from omeflow.api.names import ROLLOUT_POLICY
 from omeflow.api.policies import BUILT_IN, DEFAULT, Policy, policy_of
 from omeflow.rollout.differences import changed_fields
+
+ACCEPTED = "Accepted"
+"""Condition of a RolloutPolicy."""
 
 
 def name_followed(annotations: Mapping[str, str]) -> str:
@@ -38,6 +41,27 @@ def in_force(service: str, annotations: Mapping[str, str], found: dict[str, Any]
             " does not exist in this namespace; create it, or correct or remove the annotation"
         )
     return BUILT_IN
+
+
+def accepted(manifest: dict[str, Any], *, refusal: OmeflowError | None, now: str) -> dict[str, Any]:
+    """Condition Accepted of a policy.
+
+    Args:
+        manifest: of the policy; its present condition keeps its time, if it says the same.
+        refusal: why a service cannot follow it; None if all can.
+        now: RFC 3339.
+    """
+    told = {
+        "type": ACCEPTED,
+        "status": "False" if refusal else "True",
+        "reason": type(refusal).__name__ if refusal else "Kept",
+        "message": str(refusal) if refusal else "every service that follows it can keep it",
+        "observedGeneration": manifest["metadata"]["generation"],
+    }
+    conditions = (manifest.get("status") or {}).get("conditions") or []
+    former: dict[str, Any] = next((one for one in conditions if one["type"] == ACCEPTED), {})
+    since = former["lastTransitionTime"] if former.get("status") == told["status"] else now
+    return {**told, "lastTransitionTime": since}
 
 
 def describe_edit(before: Policy, after: Policy) -> str:

@@ -7,13 +7,15 @@ The record of the last attempt is the memory: a watcher that restarts, or two of
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from omeflow.api.errors import PolicyNotFound, PolicyRefused
 from omeflow.api.rollouts import InferenceRollout
-from omeflow.api.steps import DEPENDENCY, EDIT, REPAIR
+from omeflow.api.steps import DEPENDENCY, EDIT, POLICY, REPAIR, REPLAY
 
 MOST = 3
 """Changes that a detail names."""
 LONGEST = 500
 """Characters of a detail, which ends up in records, Events and the Temporal UI."""
+_POLICY_REFUSALS = (PolicyNotFound.__name__, PolicyRefused.__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,8 @@ def decide(
     generation: int,
     records: Sequence[InferenceRollout],
     changed: Changed | None = None,
+    policy_edit: str = "",
+    policy_mended: str = "",
     lost_fields: Sequence[str] = (),
     relisted: bool = False,
     upstream: bool = False,
@@ -51,9 +55,11 @@ def decide(
     """Decide from the records of this very service (its UID), oldest first.
 
     Args:
-        fingerprint: of the service's inputs, now.
+        fingerprint: of the service's inputs, now; of the last attempt's, if what has changed since is held back.
         generation: of the service, now.
         changed: what differs from the last attempt's inputs; None if nobody knows those any more.
+        policy_edit: what of the service's policy is not as the attempt in hand was planned; empty if nothing is.
+        policy_mended: the policy that the service follows, if it can be followed.
         lost_fields: fields of our objects that somebody else changed or removed, as sentences.
         upstream: the service is in the hands of OME's controller: nothing is done before a takeover.
         contested: somebody takes the lost fields back after every repair.
@@ -67,11 +73,32 @@ def decide(
     if last.spec.fingerprint != fingerprint:
         return _difference(last, generation, changed)
     lost = [record for record in records if not record.status.phase.closed]
+    if lost and policy_edit:
+        return Trigger(POLICY, _told([policy_edit]))
     if lost:
         return Trigger(EDIT, f"resume attempt {lost[-1].spec.number}, which has no outcome") if relisted else None
+    if last.status.phase == "Failed" and last.status.reason in _POLICY_REFUSALS and policy_mended:
+        return Trigger(REPLAY, f"{policy_mended} can be followed now")
     if lost_fields and not contested and last.status.phase == "Succeeded":
         return Trigger(REPAIR, _told(lost_fields))
     return None
+
+
+def held_update(
+    *, fingerprint: str, generation: int, records: Sequence[InferenceRollout], changed: Changed | None = None
+) -> str:
+    """What a policy with manual runtime updates holds back, in a few words; empty if nothing is.
+
+    A change of what the service refers to, as long as its user has not edited the service as well, and as long as the
+    last attempt has been planned: what was refused may be waiting for that very change. Arguments as for `decide`.
+    """
+    last = records[-1] if records else None
+    if last is None or last.spec.fingerprint == fingerprint or not last.spec.plan:
+        return ""
+    if changed is not None and not changed.referred:
+        return ""
+    trigger = _difference(last, generation, changed)
+    return trigger.detail if trigger.cause == DEPENDENCY else ""
 
 
 def _difference(last: InferenceRollout, generation: int, changed: Changed | None) -> Trigger:

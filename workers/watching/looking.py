@@ -11,7 +11,7 @@ from typing import Any
 
 from omeflow.api.names import ROLES, UPSTREAM_FINALIZER, in_upstreams_hands
 from omeflow.api.rollouts import InferenceRollout, Phase
-from omeflow.api.steps import DEPENDENCY, REPAIR, TAKEOVER, Change, RoleNumbers
+from omeflow.api.steps import REPAIR, TAKEOVER, Change, RoleNumbers
 from omeflow.components.inputs import Inputs, fingerprint
 from omeflow.components.migration import with_engine
 from omeflow.kube.client import Cluster
@@ -26,10 +26,11 @@ from strategies.exposure.standing import way_in
 from strategies.recorded import serving_after
 from strategies.render import on_a_cluster_without
 from workers.watching.derived import Derived
+from workers.watching.following import Following, follow
 from workers.watching.queue import Queue, Service
 from workers.watching.signals import Signals
 from workers.watching.statuses import Written, write_status
-from workers.watching.turns import Turns
+from workers.watching.turns import COUNTED, Turns
 from workers.watching.world import World
 
 log = logging.getLogger("omeflow.watcher")
@@ -53,6 +54,8 @@ class _Memory:
     """What has been told about one service, so that it is not told twice."""
 
     fingerprint: str = ""
+    policy: str = ""
+    """Digest of the policy that it follows."""
     derived: Derived = field(default_factory=Derived)
     held: str = ""
     """Why what is due does not begin yet."""
@@ -79,13 +82,13 @@ class Looker:
         limit: runs that a dependency caused and that may be open at a time.
     """
 
-    def __init__(self, cluster: Cluster, world: World, queue: Queue, signals: Signals, *, limit: int) -> None:
+    def __init__(self, cluster: Cluster, world: World, queue: Queue[Service], signals: Signals, *, limit: int) -> None:
         self._cluster = cluster
         self._world = world
         self._queue = queue
         self._signals = signals
         self._memory: dict[Service, _Memory] = {}
-        self._turns = Turns(queue, limit=limit, opened=world.carried_out(DEPENDENCY))
+        self._turns = Turns(queue, limit=limit, opened=world.carried_out(COUNTED))
 
     async def look(self, service: Service) -> None:
         """Compare what the caches say of a service with what has been told and written, and do what is missing.
@@ -110,13 +113,15 @@ class Looker:
         seen = fingerprint(inputs)
         strategy = self._world.strategy(manifest, attempts)
         roles = strategy.role_states(service.name, self._world.live(service, strategy))
-        if memory.fingerprint != seen:
-            memory.fingerprint, memory.triggered = seen, False
-        await self._trigger(service, manifest, memory, attempts, memory.derived.changed(attempts, inputs, seen))
+        changed, policies = memory.derived.changed(attempts, inputs, seen), self._world.policies
+        following = follow(policies, manifest, attempts, fingerprint=seen, changed=changed, derived=memory.derived)
+        if (memory.fingerprint, memory.policy) != (seen, following.digest):
+            memory.fingerprint, memory.policy, memory.triggered = seen, following.digest, False
+        await self._trigger(service, manifest, memory, attempts, changed, following)
         if attempts and not attempts[-1].status.phase.closed:
             await self._tell_roles(service, memory, roles)
             self._queue.add_later(service, seconds=AGAIN)
-        facts = self._facts(service, manifest, memory, attempts, roles, inputs)
+        facts = self._facts(service, manifest, memory, attempts, roles, inputs, following)
         if in_upstreams_hands(manifest) and _shows(manifest, CONTESTED):
             return  # told once: OME's controller writes the status, too
         if rest := await write_status(self._cluster, service, manifest, facts, memory.written):
@@ -130,13 +135,14 @@ class Looker:
         attempts: list[InferenceRollout],
         roles: dict[str, RoleState],
         inputs: Inputs,
+        following: Following,
     ) -> Facts:
         plan = memory.derived.planned(attempts)
         going_on = bool(attempts) and not attempts[-1].status.phase.closed
         urls = plan.desired.urls if plan else ServiceUrls()
         return Facts(
             generation=manifest["metadata"]["generation"],
-            fingerprint=memory.fingerprint,
+            fingerprint=following.fingerprint,
             records=attempts,
             roles=roles,
             urls=urls.with_live({role: state.url for role, state in roles.items() if state.url}),
@@ -145,6 +151,7 @@ class Looker:
             way_in=way_in(plan.desired.exposure, self._world.shared(service), going_on=going_on) if plan else None,
             accelerators=plan.accelerators if plan else {},
             pending=memory.derived.pending(attempts, inputs, memory.fingerprint, self._world.strategies),
+            available=following.available(service.namespace, service.name),
             held=memory.held,
             contested=BOTH if in_upstreams_hands(manifest) else memory.contested,
         )
@@ -174,6 +181,7 @@ class Looker:
         memory: _Memory,
         attempts: list[InferenceRollout],
         changed: Changed | None,
+        following: Following,
     ) -> None:
         metadata = manifest["metadata"]
         clock = asyncio.get_running_loop().time()
@@ -184,10 +192,12 @@ class Looker:
         taken = [Taken(one.what, one.by) for one in lost if one.by]
         self._weigh(service, memory, attempts, taken)
         trigger = decide(
-            fingerprint=memory.fingerprint,
+            fingerprint=following.fingerprint,
             generation=metadata["generation"],
             records=attempts,
             changed=changed,
+            policy_edit=following.edit,
+            policy_mended=str(following.policy or ""),
             lost_fields=[str(one) for one in lost],
             relisted=relisted,
             upstream=in_upstreams_hands(manifest),
@@ -205,9 +215,10 @@ class Looker:
             name=service.name,
             uid=metadata["uid"],
             generation=metadata["generation"],
-            fingerprint=memory.fingerprint,
+            fingerprint=following.fingerprint,
             cause=trigger.cause,
             detail=trigger.detail,
+            held=bool(following.held),
         )
         await self._signals.changed(service, change)
         memory.triggered = True

@@ -1,56 +1,137 @@
-"""RolloutPolicies as the watcher knows them, and which services follow which.
+"""RolloutPolicies as the watcher knows them: which services follow which, and whether their backends can keep them.
 
 A policy concerns the services that follow it only: a name that a service gives, or the default of its namespace. That
-there is none is as good a state as any, so an index over services answers also for a policy that has just gone.
+there is none is as good a state as any, so an index over services answers also for a policy that has just gone. A
+policy's own status says at once what a rollout would say when it is planned.
 """
 
 from collections.abc import Callable
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
 
+from omeflow.api.errors import OmeflowError, PolicyRefused, Terminal
 from omeflow.api.kinds import ROLLOUT_POLICY
-from omeflow.api.policies import Policy
+from omeflow.api.names import STATUS_MANAGER
+from omeflow.api.policies import Policy, policy_of
 from omeflow.kube.cache import ListWatch
 from omeflow.kube.client import Cluster
 from omeflow.kube.store import Change
-from omeflow.rollout.policy import in_force, name_followed
+from omeflow.rollout.policy import accepted, in_force, name_followed
+from strategies.manager import StrategyManager
+from strategies.policing import ensure_kept
 from workers.watching import keeping
-from workers.watching.queue import Service
+from workers.watching.queue import Queue, Service
 
 Manifest = dict[str, Any]
+
+
+class Name(NamedTuple):
+    """Which RolloutPolicy, whether there is one of that name or not."""
+
+    namespace: str
+    name: str
 
 
 class Policies:
     """Args: services: the cache of all InferenceServices; concerns: called with each service that an edit concerns."""
 
-    def __init__(self, cluster: Cluster, services: ListWatch, *, concerns: Callable[[Service], None]) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        strategies: StrategyManager,
+        services: ListWatch,
+        *,
+        concerns: Callable[[Service], None],
+    ) -> None:
+        self.cache = ListWatch(cluster, ROLLOUT_POLICY, keep=keeping.without_managed_fields, on_change=self._changed)
+        self.queue = Queue[Name]()
+        """Policies whose status is to be looked at."""
+        self._cluster = cluster
+        self._strategies = strategies
         self._concerns = concerns
         self._followers = services.by(lambda service: [_followed(service)])
-        self.cache = ListWatch(cluster, ROLLOUT_POLICY, keep=keeping.without_managed_fields, on_change=self._changed)
 
-    def in_force(self, service: Manifest) -> Policy:
+    def followed(self, service: Manifest) -> Policy:
         """The policy that a service follows now.
 
         Raises:
-            PolicyNotFound, PolicyRefused: as `omeflow.rollout.policy.in_force`.
+            PolicyNotFound: it names one that there is not.
+            PolicyRefused: its backend cannot keep it, or nobody understands it.
         """
-        namespace, name = _followed(service)
+        metadata, followed = service["metadata"], _followed(service)
+        annotations = metadata.get("annotations") or {}
+        policy = in_force(_title(service), annotations, self.cache.get(*followed))
+        self._ensure_kept(policy, service)
+        return policy
+
+    async def tell(self, name: Name) -> None:
+        """Write whether a policy is accepted into its status, if it does not say so already.
+
+        Raises:
+            OmeflowError: the API server did not take it.
+        """
+        manifest = self.cache.get(*name)
+        if manifest is None:
+            return
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        before = manifest.get("status") or {}
+        status = {"conditions": [accepted(manifest, refusal=self._refusal(name, manifest), now=now)]}
+        if status != before:
+            metadata = {key: manifest["metadata"][key] for key in ("name", "namespace", "uid")}
+            told = {"apiVersion": ROLLOUT_POLICY.api_version, "kind": ROLLOUT_POLICY.name, "metadata": metadata}
+            await self._cluster.apply(
+                {**told, "status": status}, manager=STATUS_MANAGER, force=True, subresource="status"
+            )
+
+    def service_changed(self, change: Change) -> None:
+        """Told by the cache of services: it may follow another policy now, or be placed by another strategy."""
+        old, new = (_follower(one) if one else None for one in (change.old, change.new))
+        if old != new:
+            for followed, _ in filter(None, (old, new)):
+                self.queue.add(followed)
+
+    def _refusal(self, name: Name, manifest: Manifest) -> OmeflowError | None:
+        """Why the policy cannot be followed by the first, by name, of those that cannot."""
+        try:
+            policy = policy_of(manifest)
+            for service in sorted(self._followers.get(name), key=_title):
+                self._ensure_kept(policy, service)
+        except PolicyRefused as error:
+            return error
+        return None
+
+    def _ensure_kept(self, policy: Policy, service: Manifest) -> None:
         metadata = service["metadata"]
-        found = self.cache.get(namespace, name)
-        return in_force(f"{namespace}/{metadata['name']}", metadata.get("annotations") or {}, found)
+        try:
+            choice = self._strategies.select(metadata["name"], metadata.get("annotations") or {})
+        except Terminal:  # which refuses the service whatever its policy says
+            return
+        ensure_kept(policy, choice.strategy, service=_title(service))
 
     def _changed(self, change: Change) -> None:
-        """What a policy's status says concerns nobody."""
+        """What a policy's status says concerns nobody but its author."""
+        metadata = change.object["metadata"]
+        name = Name(metadata["namespace"], metadata["name"])
+        self.queue.add(name)
         old, new = change.old or {}, change.new or {}
         if (old.get("spec"), _uid(old)) != (new.get("spec"), _uid(new)):
-            metadata = change.object["metadata"]
-            for service in self._followers.get((metadata["namespace"], metadata["name"])):
+            for service in self._followers.get(name):
                 self._concerns(Service(service["metadata"]["namespace"], service["metadata"]["name"]))
 
 
-def _followed(service: Manifest) -> tuple[str, str]:
-    """Namespace and name of the policy that a service follows, if there is one of that name."""
+def _followed(service: Manifest) -> Name:
+    """The policy that a service follows, if there is one of that name."""
     metadata = service["metadata"]
-    return metadata["namespace"], name_followed(metadata.get("annotations") or {})
+    return Name(metadata["namespace"], name_followed(metadata.get("annotations") or {}))
+
+
+def _follower(service: Manifest) -> tuple[Name, dict[str, str]]:
+    """What decides about a service and its policy: which one it is, and what its strategy is selected by."""
+    return _followed(service), service["metadata"].get("annotations") or {}
+
+
+def _title(service: Manifest) -> str:
+    return f"{service['metadata']['namespace']}/{service['metadata']['name']}"
 
 
 def _uid(policy: Manifest) -> str:

@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import Iterable, Sequence
 
 from omeflow.api.rollouts import InferenceRollout
-from omeflow.api.steps import DEPENDENCY
+from omeflow.api.steps import DEPENDENCY, POLICY
 from omeflow.rollout.admission import Admission
 from omeflow.rollout.trigger import Trigger
 from workers.watching.queue import Queue, Service
 
+COUNTED = (DEPENDENCY, POLICY)
+"""Causes of open attempts that take a place. Who edits a policy moves on a whole line's rollouts, and ends none."""
 AGAIN = 600.0
 """Seconds after which whoever waits is looked at again, whatever happens."""
 
@@ -22,7 +24,7 @@ class Turns:
         opened: services with such a run.
     """
 
-    def __init__(self, queue: Queue, *, limit: int, opened: Iterable[Service]) -> None:
+    def __init__(self, queue: Queue[Service], *, limit: int, opened: Iterable[Service]) -> None:
         self._queue = queue
         self._limit = limit
         self._admission = Admission[Service](limit=limit)
@@ -39,7 +41,7 @@ class Turns:
             due: it has not been told yet.
         """
         unfinished = [record for record in attempts if not record.status.phase.closed]
-        if any(record.spec.cause == DEPENDENCY for record in unfinished):
+        if any(record.spec.cause in COUNTED for record in unfinished):
             self._admission.opened(service)
             return True
         if trigger is None or trigger.cause != DEPENDENCY or unfinished:

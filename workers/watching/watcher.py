@@ -62,7 +62,7 @@ class Watcher:
         self._limit = settings.dependency_runs
         self._signals = Signals(client, task_queue=settings.task_queue)
         self._namespaces = settings.namespaces
-        self._queue = Queue()
+        self._queue = Queue[Service]()
         self.world = World(
             cluster,
             strategies or default_manager(cluster_domain=settings.cluster_domain),
@@ -97,6 +97,7 @@ class Watcher:
                 for _ in range(LOOKERS):
                     group.create_task(self._look_on(looker))
                 group.create_task(self._end_orphans())
+                group.create_task(self._tell_policies())
         finally:
             self.acting = False
 
@@ -120,6 +121,19 @@ class Watcher:
             finally:
                 self._queue.done(service)
             await asyncio.sleep(0)  # a look that writes nothing never waits, and the Lease is to be renewed meanwhile
+
+    async def _tell_policies(self) -> None:
+        """Keep the status of policies right. One at a time: they are few, and seldom edited."""
+        policies = self.world.policies
+        while True:
+            name = await policies.queue.take()
+            try:
+                await policies.tell(name)
+            except OmeflowError as error:
+                log.warning("RolloutPolicy %s/%s: looking again in %s s: %s", *name, RETRY, error)
+                policies.queue.add_later(name, seconds=RETRY)
+            finally:
+                policies.queue.done(name)
 
     async def _end_orphans(self) -> None:
         """Runs whose service is gone, or has another UID by now: it was deleted while nobody watched."""

@@ -85,7 +85,7 @@ class World:
         self._referred = Referred(
             cluster, ome_namespace=ome_namespace, keep=keeping.without_managed_fields, concerns=concerns
         )
-        self.policies = Policies(cluster, self.services, concerns=concerns)
+        self.policies = Policies(cluster, strategies, self.services, concerns=concerns)
         self.records = self._watch(
             INFERENCE_ROLLOUT, keep=keeping.record, tell=self._child_changed(_by_label(ISVC_LABEL))
         )
@@ -168,12 +168,12 @@ class World:
         """Live objects of the service beside its workload."""
         return {address(obj): obj for index in self._shared for obj in index.get(service)}
 
-    def carried_out(self, cause: str) -> list[Service]:
-        """Services with an attempt of that cause that has no outcome yet."""
+    def carried_out(self, causes: Sequence[str]) -> list[Service]:
+        """Services with an attempt of such a cause that has no outcome yet."""
         return [
             _key(record, record["spec"]["service"])
             for record in self.records.values()
-            if record["spec"].get("cause") == cause
+            if record["spec"].get("cause") in causes
             and not Phase((record.get("status") or {}).get("phase") or Phase.PLANNING).closed
         ]
 
@@ -213,6 +213,7 @@ class World:
 
     def _service_changed(self, change: Change) -> None:
         service = _key(change.object)
+        self.policies.service_changed(change)
         if change.new is None:
             self.deleted[service] = change.object["metadata"]["uid"]
             self._referred.forget(service)

@@ -16,6 +16,8 @@ Json = dict[str, Any]
 
 ROLLED_OUT = "RolledOut"
 """Condition: the last change has been carried out; its reason and message say what it waits for, or why it failed."""
+UPDATE_AVAILABLE = "UpdateAvailable"
+"""Reason of RolledOut: what the service refers to has changed, and its policy leaves it to a person to take that up."""
 CONTESTED = "Contested"
 """Condition, there only if it is true: another controller writes what omeflow writes, and omeflow has stopped."""
 _OF_THE_WHOLE = {"RouteReady": "RoutesReady", "ConfigurationReady": "LatestDeploymentReady"}
@@ -101,10 +103,13 @@ def _last_change(facts: Facts) -> Verdict:
         if facts.held:
             return Verdict("Unknown", "Held", facts.held)
         return Verdict("Unknown", "Planning", "the last change is being taken up")
+    also = [facts.available] if facts.available else []
     if status.phase is Phase.SUCCEEDED:
-        return Verdict("True", "Converged", "; ".join([f"attempt {number} converged", *facts.pending.values()]))
+        said = "; ".join([f"attempt {number} converged", *facts.pending.values(), *also])
+        return Verdict("True", UPDATE_AVAILABLE if also else "Converged", said)
     if status.phase is Phase.FAILED:
-        return Verdict("False", status.reason or "Failed", status.message or f"attempt {number} failed")
+        said = "; ".join([status.message or f"attempt {number} failed", *also])
+        return Verdict("False", status.reason or "Failed", said)
     if status.wait:
         until = f" (until {status.wait.deadline})" if status.wait.deadline else ""
         seen = "; ".join(

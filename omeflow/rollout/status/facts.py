@@ -29,7 +29,7 @@ class Facts:
 
     Attributes:
         generation: of the InferenceService, now.
-        fingerprint: of its inputs, now.
+        fingerprint: of its inputs, now; of the last attempt's, if what has changed since is held back.
         records: of this service, oldest first.
         roles: as they stand.
         urls: where the service and its roles are reached, as the last attempt that got so far planned it.
@@ -38,6 +38,7 @@ class Facts:
         way_in: how the way in from outside stands; None if nothing is known of it.
         accelerators: by role, as planned.
         pending: roles that another version of omeflow has rendered otherwise, with a sentence for each.
+        available: what could be taken up, and how, if the policy leaves that to a person; empty if there is nothing.
         held: why a change that is due does not begin yet, in a sentence; empty if none is held.
         contested: who writes what omeflow writes, in a sentence; empty if nobody does.
     """
@@ -52,6 +53,7 @@ class Facts:
     way_in: Verdict | None = None
     accelerators: Mapping[str, SelectedAccelerator] = field(default_factory=dict)
     pending: Mapping[str, str] = field(default_factory=dict)
+    available: str = ""
     held: str = ""
     contested: str = ""
 

@@ -80,6 +80,48 @@ async def test_a_replay_follows_what_the_service_follows_now_and_not_what_it_did
     assert {stage.deadline_seconds for stage in plan.stages} == {20}
 
 
+async def test_an_edit_of_the_policy_goes_on_with_what_is_in_hand_from_what_serves(
+    service: Service, worker: Working
+) -> None:
+    await (await worker.take_up(service, "run/1")).carry_out()
+    await service.give_image(NEW, "engine", "decoder", "router")
+    second = await worker.take_up(service, "run/2")
+    assert [stage.name for stage in second.plan.stages] == ["engine", "decoder", "router"]
+    await second.apply(0)
+    await give_policy(service, "default", **REVERSED)
+    await service.give_image("registry.example/sglang:untold", "engine")
+    third = await worker.take_up(service, "run/3", in_hand=2, cause="policy")
+    assert [(stage.name, stage.reason) for stage in third.plan.stages] == [
+        ("engine", "the last template has not settled"),
+        ("router", "template changed"),
+        ("decoder", "template changed"),
+    ]
+    assert third.plan.changed_roles == ["decoder", "router"]
+    records = {record.spec.number: record for record in await service.records()}
+    assert records[3].spec.cause == "policy"
+    assert (records[3].spec.fingerprint, records[3].spec.generation) == (
+        records[2].spec.fingerprint,
+        records[2].spec.generation,
+    ), "the edit that nobody has told yet would not be taken up"
+
+
+async def test_an_edit_of_the_policy_starts_nothing_when_nothing_is_in_hand(service: Service, worker: Working) -> None:
+    await (await worker.take_up(service, "run/1")).carry_out()
+    await give_policy(service, "default", **REVERSED)
+    assert (await worker.choose(await service.change("policy"), "run/2")).up_to_date
+    assert await service.phases() == {1: "Succeeded"}
+
+
+async def test_a_repair_lets_in_nothing_that_the_policy_holds_back(service: Service, worker: Working) -> None:
+    await (await worker.take_up(service, "run/1")).carry_out()
+    await service.give_image(NEW, "engine")  # stands for what the service refers to
+    held = (await service.change("repair")).model_copy(update={"held": True})
+    chosen = await worker.choose(held, "run/2")
+    assert (chosen.repair, chosen.attempt.number) == (True, 1)
+    approved = (await service.change("dependency")).model_copy(update={"approved": True})
+    assert (await worker.choose(approved, "run/3")).attempt.number == 2
+
+
 @pytest.mark.parametrize(
     ("policy", "refusal", "said"),
     [

@@ -97,9 +97,12 @@ class Service:
         record = await self.cluster.get(INFERENCE_ROLLOUT, f"{self.name}-{number}", self.namespace)
         return InferenceRollout.model_validate(record).status.stages
 
+    async def records(self) -> list[InferenceRollout]:
+        found = await self.cluster.list(INFERENCE_ROLLOUT, self.namespace)
+        return [InferenceRollout.model_validate(record) for record in found]
+
     async def phases(self) -> dict[int, str]:
-        found = [InferenceRollout.model_validate(r) for r in await self.cluster.list(INFERENCE_ROLLOUT, self.namespace)]
-        return {record.spec.number: str(record.status.phase) for record in found}
+        return {record.spec.number: str(record.status.phase) for record in await self.records()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import pytest
 from omeflow.api.errors import PolicyNotFound, PolicyRefused
 from omeflow.api.names import ROLLOUT_POLICY
 from omeflow.api.policies import BUILT_IN, policy_of
-from omeflow.rollout.policy import describe_edit, in_force, name_followed
+from omeflow.rollout.policy import accepted, describe_edit, in_force, name_followed
 
 NAMED = {ROLLOUT_POLICY: "careful"}
 
@@ -40,6 +40,18 @@ def test_a_named_policy_that_does_not_exist_is_refused_with_field_and_remedy() -
 def test_a_policy_of_a_later_release_is_refused_rather_than_half_understood() -> None:
     with pytest.raises(PolicyRefused, match=r"spec\.onFailure"):
         in_force("serving/chat", NAMED, policy(onFailure="Explode"))
+
+
+def test_a_condition_says_whether_a_policy_is_kept_and_since_when() -> None:
+    stored = policy()
+    stored["metadata"]["generation"] = 3
+    kept = accepted(stored, refusal=None, now="2026-11-22T10:00:00Z")
+    assert (kept["status"], kept["reason"], kept["observedGeneration"]) == ("True", "Kept", 3)
+    stored["status"] = {"conditions": [kept]}
+    assert accepted(stored, refusal=None, now="2026-11-22T11:00:00Z") == kept
+    refused = accepted(stored, refusal=PolicyRefused("no ratio"), now="2026-11-22T11:00:00Z")
+    assert (refused["status"], refused["reason"], refused["message"]) == ("False", "PolicyRefused", "no ratio")
+    assert refused["lastTransitionTime"] == "2026-11-22T11:00:00Z"
 
 
 @pytest.mark.parametrize(

@@ -171,6 +171,32 @@ def test_a_change_that_has_not_been_taken_up_yet_is_not_rolled_out(phase: Phase)
     assert verdict(held, "Ready") == "True"
 
 
+NEWS = "RolloutPolicy careful holds back ClusterServingRuntime sglang: spec.engineConfig"
+
+
+def test_an_update_that_the_policy_holds_back_is_shown_and_leaves_everything_else_as_it_is() -> None:
+    without, shown = status_of(serving("engine")), status_of(serving("engine"), available=NEWS)
+    assert condition(shown, "RolledOut") == {
+        "status": "True",
+        "reason": "UpdateAvailable",
+        "message": f"attempt 1 converged; {NEWS}",
+    }
+    for status in (without, shown):
+        status["conditions"] = [one for one in status["conditions"] if one["type"] != "RolledOut"]
+    assert shown == without
+
+
+def test_an_update_that_is_held_back_hides_no_failure_and_no_progress() -> None:
+    failed = record(phase=Phase.FAILED, reason="Forbidden", message="may not patch")
+    assert condition(status_of(serving("engine"), last=failed, available=NEWS), "RolledOut") == {
+        "status": "False",
+        "reason": "Forbidden",
+        "message": f"may not patch; {NEWS}",
+    }
+    going_on = record(phase=Phase.PROGRESSING, wait=WAIT)
+    assert status_of(serving("engine"), last=going_on, available=NEWS) == status_of(serving("engine"), last=going_on)
+
+
 def test_what_only_another_version_of_omeflow_would_change_is_told_of_what_has_converged() -> None:
     pending = {"engine": "engine is rendered differently now", "router": "router, too"}
     told = condition(status_of(serving("engine"), pending=pending), "RolledOut")
@@ -526,6 +552,7 @@ situations = st.builds(
     way_in=st.none() | verdicts,
     expected=st.sampled_from([[], ["engine"], ["engine", "router"]]),
     held=st.sampled_from(["", "waits for its turn"]),
+    available=st.sampled_from(["", "RolloutPolicy careful holds back news"]),
     accelerators=st.sampled_from([{}, {"engine": SelectedAccelerator("h100", "fits", {"a": "b"}, {"gpu": "1"})}]),
     roles=st.lists(states, unique_by=lambda state: state.role).map(
         lambda found: {state.role: state for state in found}

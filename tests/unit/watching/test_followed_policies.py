@@ -1,52 +1,13 @@
 """Which services the edit of a policy concerns: those that follow it, and nobody else."""
 
-from typing import Any, cast
-
 import pytest
+from known_policies import Known, policy, service
 
-from omeflow.api.errors import PolicyNotFound
-from omeflow.api.kinds import INFERENCE_SERVICE
-from omeflow.api.names import ROLLOUT_POLICY
+from omeflow.api.errors import PolicyNotFound, PolicyRefused
 from omeflow.api.policies import BUILT_IN
-from omeflow.kube.cache import ListWatch
-from omeflow.kube.client import Cluster
-from workers.watching.policies import Policies
-from workers.watching.queue import Service
+from omeflow.kube.store import Change
 
-UNUSED = cast(Cluster, None)
-
-
-def service(name: str, namespace: str = "serving", policy: str | None = None) -> dict[str, Any]:
-    annotations = {ROLLOUT_POLICY: policy} if policy else {}
-    return {"metadata": {"name": name, "namespace": namespace, "uid": name, "annotations": annotations}}
-
-
-def policy(name: str, *, uid: str = "p1", **spec: Any) -> dict[str, Any]:
-    return {"metadata": {"name": name, "namespace": "serving", "uid": uid}, "spec": spec}
-
-
-class Known:
-    """The caches of services and of policies, without a server."""
-
-    def __init__(self, *services: dict[str, Any]) -> None:
-        self.concerned: list[Service] = []
-        self._services = ListWatch(UNUSED, INFERENCE_SERVICE)
-        self.policies = Policies(UNUSED, self._services, concerns=self.concerned.append)
-        for each in services:
-            self._services._store.put(each)
-
-    def stores(self, manifest: dict[str, Any]) -> list[str]:
-        """Names of the services that are concerned when the policy is there as given."""
-        return self._told(self.policies.cache._store.put(manifest))
-
-    def loses(self, name: str) -> list[str]:
-        return self._told(self.policies.cache._store.remove(("serving", name)))
-
-    def _told(self, changes: list[Any]) -> list[str]:
-        self.concerned.clear()
-        for change in changes:
-            self.policies._changed(change)
-        return sorted({each.name for each in self.concerned})
+RATIO = {"roles": {"decoder": 2, "engine": 1}, "maxSkew": 10}
 
 
 @pytest.fixture
@@ -74,8 +35,27 @@ def test_an_edit_and_a_deletion_concern_them_and_a_status_does_not(known: Known)
 
 
 def test_what_is_in_force_is_what_the_cache_has(known: Known) -> None:
-    assert known.policies.in_force(service("plain")) is BUILT_IN
+    assert known.policies.followed(service("plain")) is BUILT_IN
     with pytest.raises(PolicyNotFound, match="RolloutPolicy careful"):
-        known.policies.in_force(service("named", policy="careful"))
+        known.policies.followed(service("named", policy="careful"))
     known.stores(policy("careful", deadline="2h"))
-    assert known.policies.in_force(service("named", policy="careful")).spec.deadline == 7200
+    assert known.policies.followed(service("named", policy="careful")).spec.deadline == 7200
+
+
+def test_what_the_backend_cannot_keep_is_not_followed(known: Known) -> None:
+    known.stores(policy("careful", ratio=RATIO))
+    with pytest.raises(PolicyRefused, match="strategy SingleComponent cannot update roles in proportion"):
+        known.policies.followed(service("named", policy="careful"))
+
+
+async def test_a_policys_status_is_looked_at_when_it_or_what_follows_it_changes(known: Known) -> None:
+    known.stores(policy("careful"))
+    assert await known.queued() == ["careful"]
+    before, after = service("named", policy="careful"), service("named", policy="fast")
+    known.policies.service_changed(Change("modified", before, after))
+    assert await known.queued() == ["careful", "fast"]
+    moved = service("named", policy="careful", **{"ome.io/deploymentMode": "RoleBasedGroup"})
+    known.policies.service_changed(Change("modified", before, moved))
+    assert await known.queued() == ["careful"]
+    known.policies.service_changed(Change("modified", before, before | {"status": {}}))
+    assert await known.queued() == []

@@ -45,6 +45,13 @@ async def test_an_edit_never_waits_and_takes_no_place() -> None:
     assert turns.admits(THIRD, DUE, [attempt("edit")], due=True), "its run is open anyway"
 
 
+async def test_a_place_is_kept_when_the_policy_is_edited_in_mid_rollout() -> None:
+    turns = Turns(Queue(), limit=1, opened=[])
+    assert turns.admits(FIRST, DUE, [], due=True)
+    assert turns.admits(FIRST, None, [attempt("policy")], due=False)
+    assert not turns.admits(SECOND, DUE, [], due=True)
+
+
 async def test_runs_that_were_open_before_this_watcher_count() -> None:
     turns = Turns(queue := Queue(), limit=1, opened=[FIRST])
     assert not turns.admits(SECOND, DUE, [], due=True)
