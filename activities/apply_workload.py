@@ -61,9 +61,10 @@ def _entered(record: InferenceRollout, request: StageRequest) -> Status:
         run_id=activity.info().workflow_run_id,
         started_at=record.status.started_at or moment,
         stages=[*over, StageTiming(name=request.stage.name, roles=request.stage.roles, started_at=moment)],
+        actors=record.status.actors,
         wait=Wait(
             name=f"stage {request.stage.name}",
-            reason=f"waits for {', '.join(request.stage.roles)} ({request.stage.reason})",
+            reason=request.stage.waits_for,
             deadline=timestamp(request.deadline),
         ),
     )

@@ -94,4 +94,5 @@ def _closed(record: InferenceRollout, phase: Phase, request: CloseRequest) -> St
         started_at=record.status.started_at or record.metadata.get("creationTimestamp"),
         finished_at=record.status.finished_at or moment,
         stages=stages,
-    )
+        actors=record.status.actors,
+    ).with_actions(request.actions)

@@ -213,7 +213,7 @@ class Records:
 
     async def forget_old(self, records: list[InferenceRollout], *, in_use: set[int]) -> list[str]:
         """Delete all but the last ten, the last that converged, and those that a live role still runs."""
-        converged = [record.spec.number for record in records if record.status.phase is Phase.SUCCEEDED]
+        converged = [record.spec.number for record in records if record.converged]
         keep = in_use | set(converged[-1:]) | {record.spec.number for record in records[-KEPT:]}
         old = [record for record in records if record.spec.number not in keep and record.status.phase.closed]
         for record in old:

@@ -4,7 +4,7 @@ import asyncio
 
 from activities.records import Records
 from omeflow.api.errors import NotFound
-from omeflow.api.rollouts import InferenceRollout, Phase
+from omeflow.api.rollouts import InferenceRollout
 from omeflow.api.steps import Attempt
 from strategies.history import Former, History
 from strategies.recorded import inputs_of, objects_of
@@ -39,7 +39,7 @@ def _planned_before(other: InferenceRollout, record: InferenceRollout) -> bool:
 def _former(record: InferenceRollout) -> Former:
     return Former(
         number=record.spec.number,
-        succeeded=record.status.phase is Phase.SUCCEEDED,
+        succeeded=record.converged,
         inputs=inputs_of(record),
         desired=objects_of(record),
     )

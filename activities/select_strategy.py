@@ -10,12 +10,13 @@ from activities.reading import read_inputs, read_service
 from activities.records import Records, now
 from omeflow.api.errors import Outdated
 from omeflow.api.rollouts import InferenceRollout, Phase, Status
-from omeflow.api.steps import POLICY, REPLAY, SELECT_STRATEGY, Change, Selection, SelectRequest
+from omeflow.api.steps import POLICY, REPLAY, ROLLBACK, SELECT_STRATEGY, Change, Selection, SelectRequest
 from omeflow.components.inputs import Inputs, fingerprint
 from omeflow.components.references import OME_NAMESPACE
 from omeflow.components.resolution import chooses
 from omeflow.kube.client import Cluster
 from omeflow.rollout.replaying import attempt_to_replay, has_moved_on
+from omeflow.rollout.undoing import attempt_to_go_back_to
 from strategies.manager import StrategyManager
 from strategies.recorded import inputs_of, remembered
 from strategies.render import Chosen, choose
@@ -53,9 +54,25 @@ class SelectStrategy:
                 return Selection(up_to_date=True, why=replay.reason)
             inputs = await self._inputs_again(replay.attempt, known, inputs)
             change = change.model_copy(update={"detail": _detail(replay.attempt, change.detail)})
-        elif lost and known[-1].status.phase is Phase.FAILED and known[-1].spec.fingerprint == seen:
-            # The present inputs have been refused; what the lost run was carrying out is what to go on with.
+        elif change.cause == ROLLBACK:
+            rollback = attempt_to_go_back_to(known, asked=change.to, in_hand=request.in_hand, after=change.after)
+            if rollback.attempt is None:
+                return Selection(up_to_date=True, why=rollback.reason)
+            inputs = inputs_of(await self.records.get(rollback.attempt.attempt))
+            change = change.model_copy(update={"detail": _gone_back(rollback.attempt, change.detail)})
+            # What is rejected counts as taken up. An edit since then does not, and is carried out after the rollback.
+            seen = known[-1].spec.fingerprint
+        elif change.cause == POLICY:
+            in_hand = [record for record in known if record.spec.number == request.in_hand]
+            if not in_hand:
+                return Selection(up_to_date=True, why="no attempt is being carried out")
+            inputs = await self._inputs_again(in_hand[0], known, inputs)
+            change = _still(change, in_hand[0])
+        elif lost and known[-1].spec.fingerprint == seen and lost[-1].spec.inputs:
+            # What the lost run was carrying out is what to go on with: the present inputs may have been refused, or
+            # rolled back.
             inputs = inputs_of(await self.records.get(lost[-1].attempt))
+            change = _still(change, lost[-1])
         if change.cause == "repair" and known and _is_last(known, seen, in_hand=0):
             return _selection(known[-1], choose(inputs, self.strategies), repair=True)
         record = await self.records.open(
@@ -116,6 +133,15 @@ def _lost(record: InferenceRollout, *, number: int) -> Status:
 
 def _detail(replayed: InferenceRollout, why: str) -> str:
     return f"attempt {replayed.spec.number} again" + (f": {why}" if why else "")
+
+
+def _still(change: Change, carried_on: InferenceRollout) -> Change:
+    """What carries a rollback on is one: its inputs are not the service's own."""
+    return change.model_copy(update={"cause": ROLLBACK}) if carried_on.spec.cause == ROLLBACK else change
+
+
+def _gone_back(to: InferenceRollout, why: str) -> str:
+    return f"to attempt {to.spec.number}" + (f": {why}" if why else "")
 
 
 def _is_last(known: list[InferenceRollout], seen: str, *, in_hand: int) -> bool:

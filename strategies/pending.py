@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from omeflow.api.errors import Terminal
 from omeflow.api.rollouts import InferenceRollout
-from omeflow.api.steps import REPLAY
+from omeflow.api.steps import FORCED
 from omeflow.components.inputs import Inputs
 from strategies.manager import StrategyManager
 from strategies.recorded import serving_after
@@ -26,7 +26,7 @@ def pending_roles(attempts: Sequence[InferenceRollout], inputs: Inputs, strategi
         attempts: of one service, oldest first; the last has converged, with these inputs.
         inputs: of the service, now.
     """
-    if attempts[-1].spec.cause == REPLAY:  # perhaps of older inputs: what differs then is not the code
+    if attempts[-1].spec.cause in FORCED:  # perhaps of older inputs: what differs then is not the code
         return {}
     renderers = {attempt.spec.number: attempt.spec.renderer for attempt in attempts}
     roles = serving_after(attempts).roles

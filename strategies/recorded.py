@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from omeflow.api.errors import NotFound
 from omeflow.api.policies import BUILT_IN, Policy
 from omeflow.api.rollouts import InferenceRollout, RolloutPlan, unpack
+from omeflow.api.steps import ROLLBACK
 from omeflow.components.acceleration import acceleration
 from omeflow.components.inputs import Inputs
 from omeflow.components.resolution import Memory
@@ -78,8 +79,12 @@ def inputs_of(record: InferenceRollout) -> Inputs:
 
 
 def remembered(attempts: Sequence[InferenceRollout]) -> Memory | None:
-    """What the newest of these attempts that has a runtime remembers of choices; they are given oldest first."""
-    memories = (Memory.of(inputs_of(attempt)) for attempt in reversed(attempts) if attempt.spec.inputs)
+    """What the newest of these attempts that has a runtime remembers of choices; they are given oldest first.
+
+    A rollback remembers nothing: else what the rejected edit resolves to would change, and look like a new edit.
+    """
+    chosen = (one for one in reversed(attempts) if one.spec.inputs and one.spec.cause != ROLLBACK)
+    memories = (Memory.of(inputs_of(attempt)) for attempt in chosen)
     return next((memory for memory in memories if memory.runtime), None)
 
 

@@ -12,9 +12,11 @@ from activities.apply_workload import ApplyWorkload
 from activities.await_rollout import AwaitRollout
 from activities.build_configs import BuildConfigs
 from activities.check_capacity import CheckCapacity
+from activities.check_gate import CheckGate
 from activities.close_attempt import CloseAttempt
 from activities.interceptor import StepInterceptor
 from activities.prune import Prune
+from activities.record_wait import RecordWait
 from activities.records import Records
 from activities.replace_stuck import ReplaceStuck
 from activities.select_strategy import SelectStrategy
@@ -50,6 +52,8 @@ def make_worker(
             shared.autoscalers,
             shared.exposure,
             AwaitRollout(cluster, manager, records).run,
+            CheckGate().run,
+            RecordWait(cluster, records).run,
             ReplaceStuck(cluster, manager, records).run,
             Prune(cluster, manager, records).run,
             CloseAttempt(cluster, records).run,

@@ -8,7 +8,8 @@ A reset does not go on where it was either: what happened since, the run cannot 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
-from workflows.running import WasReset
+from workflows.gates import carried_over
+from workflows.running import Halted
 from workflows.stages import Stages
 
 with workflow.unsafe.imports_passed_through():
@@ -31,8 +32,14 @@ class InferenceServiceRollout(Stages):
         ended = ""
         while not self._gone:
             await self._continue_as_new_if_long()
+            await self._thaw()
+            if self._gone:
+                break
             if self._state.reset:
                 self._begin_anew()
+            if self._rollout is not None and self._rollout.aborted:
+                ended = await self._abort(self._rollout)
+                continue
             if self._change is not None:
                 ended = await self._take_up(self._take())
             if self._rollout is not None and not self._interrupted:
@@ -53,6 +60,8 @@ class InferenceServiceRollout(Stages):
     def _take(self) -> Change:
         assert self._change is not None
         self._taken, self._change = self._change, None
+        if self._state.uid != self._taken.uid:  # whoever held the run meant the former service
+            self._state.hold, self._state.actions = None, []
         self._state.uid = self._taken.uid
         self._state.replans += 1
         return self._taken
@@ -68,6 +77,7 @@ class InferenceServiceRollout(Stages):
         request = steps.SelectRequest(change=change, key=key, in_hand=in_hand.attempt.number if in_hand else 0)
         attempt = steps.Attempt(namespace=change.namespace, service=change.name, uid=change.uid, key=key)
         taken = Rollout(attempt=attempt, change=change)
+        self._planning = True
         try:
             chosen = await self._step(steps.SELECT_STRATEGY, request, story.why(change))
             if chosen.up_to_date:
@@ -75,16 +85,25 @@ class InferenceServiceRollout(Stages):
             taken.attempt, taken.strategy = chosen.attempt, chosen.strategy
             build = steps.BuildRequest(attempt=taken.attempt, repair=chosen.repair)
             taken.plan = await self._step(steps.BUILD_CONFIGS, build, f"attempt {taken.attempt.number}: plan stages")
-        except WasReset:
+        except Halted:
             return ""
         except ActivityError as error:
             return await self._refuse(taken, error, in_hand)
+        finally:
+            self._planning = False
         if in_hand and in_hand.attempt.number != taken.attempt.number:
-            await self._close(in_hand, "Superseded", f"superseded by attempt {taken.attempt.number}")
+            await self._supersede(in_hand, taken)
         self._rollout = taken
         self._tell(story.standing(taken, "Progressing"))
         self._show()
         return ""
+
+    async def _supersede(self, former: Rollout, taken: Rollout) -> None:
+        taken.gate = carried_over(former, taken)
+        if taken.change.cause == steps.POLICY:
+            taken.rolled_back = former.rolled_back or former.change.cause == steps.ROLLBACK
+        verb = "rolled back" if taken.change.cause == steps.ROLLBACK else "superseded"
+        await self._close(former, "Superseded", f"{verb} by attempt {taken.attempt.number}")
 
     def _nothing_to_do(self, why: str) -> str:
         said = f"nothing to do: {why or 'the last attempt had the same inputs'}"
@@ -106,25 +125,38 @@ class InferenceServiceRollout(Stages):
     async def _carry_out(self, rollout: Rollout) -> str:
         """The story of a rollout. Ends early, with the attempt in hand, when something newer is to be taken up."""
         try:
+            if not await self._pass_gates(rollout) or not (rollout.stage_applied or await self._may_go_on(rollout)):
+                return ""
             if not rollout.prepared and rollout.plan.rbac:
                 await self._do(steps.APPLY_RBAC, rollout, "ServiceAccount, Role and RoleBinding of the router")
             for index in range(rollout.next_stage, len(rollout.plan.stages)):
-                if self._interrupted or not await self._stage(rollout, index):
+                if self._interrupted or not await self._stage(rollout, index) or not await self._pass_gates(rollout):
                     return ""
             if not rollout.prepared:
                 await self._prepare(rollout)
-            if self._interrupted:
+            if self._interrupted or not await self._finish(rollout):
                 return ""
-            if rollout.plan.switch:
-                await self._expose(rollout, "lead traffic to the new workloads", switch=True)
-            if rollout.plan.prune:
-                await self._do(steps.PRUNE, rollout, "remove what is wanted no more")
-        except WasReset:
+        except Halted:
             return ""
         except ActivityError as error:
             return await self._fail(rollout, refusal(error))
         self._rollout = None
-        return await self._end(rollout, "Succeeded", rollout.plan.summary)
+        return await self._end(rollout, "Succeeded", "; ".join([rollout.plan.summary, *rollout.skipped]))
+
+    async def _finish(self, rollout: Rollout) -> bool:
+        """Lead traffic over and remove what is wanted no more, once all that is new serves. False: interrupted."""
+        if rollout.plan.switch:
+            if not await self._may_go_on(rollout):
+                return False
+            await self._expose(rollout, "lead traffic to the new workloads", switch=True)
+        if rollout.plan.prune:
+            if self._state.hold and not await self._may_go_on(rollout):
+                return False
+            await self._do(steps.PRUNE, rollout, "remove what is wanted no more")
+        return not rollout.aborted
+
+    async def _abort(self, rollout: Rollout) -> str:
+        return await self._fail(rollout, ApplicationError(f"aborted by {rollout.aborted}", type="Aborted"))
 
     async def _fail(self, rollout: Rollout, failure: ApplicationError) -> str:
         if failure.type == steps.SERVICE_GONE:
@@ -155,7 +187,12 @@ class InferenceServiceRollout(Stages):
         if self._state.reset:  # the record is as the run's former life left it
             return f"{phase.lower()}: {message}"
         request = steps.CloseRequest(
-            change=rollout.change, attempt=rollout.attempt, phase=phase, reason=reason, message=message
+            change=rollout.change,
+            attempt=rollout.attempt,
+            phase=phase,
+            reason=reason,
+            message=message,
+            actions=self._actions(rollout),
         )
         try:
             closed = await step(steps.CLOSE_ATTEMPT, request, summary=f"{phase}: {message}")

@@ -19,8 +19,8 @@ REPLAYS_ONE_STAGE = "replays-one-stage"
 """Patch: before it, what somebody asked of a blocked stage was done to the next one, if that stage was done first."""
 
 
-class WasReset(Exception):
-    """The run was reset: nothing more is written for what it had in hand."""
+class Halted(Exception):
+    """Nothing more is written for what the run had in hand: it was reset, or thawed with something newer to take up."""
 
 
 class Running:
@@ -32,6 +32,7 @@ class Running:
         self._moved = False
         self._signals = 0
         self._full = False
+        self._planning = False
         self._roles: dict[str, RoleNumbers] = {}
         workflow.register_random_seed_callback(self._was_reset)
 
@@ -43,6 +44,8 @@ class Running:
     def changed(self, change: Change) -> None:
         self._heard()
         known = self._change or self._taken
+        if known is not None and known is self._change and _takes_care_of(known, change):
+            return
         if known is None or (known.uid, known.fingerprint) != (change.uid, change.fingerprint) or change.forced:
             self._change = change
             self._gone = self._gone and change.uid == self._state.uid
@@ -68,20 +71,17 @@ class Running:
 
     # ── steps ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _do(self, which: steps.Step[steps.StepRequest, steps.Applied], rollout: Rollout, summary: str) -> None:
-        await self._step(which, steps.StepRequest(attempt=rollout.attempt), summary)
-
     async def _step(self, which: Step[Request, Result], request: Request, summary: str) -> Result:
         """A step of what the run has in hand.
 
         Raises:
-            WasReset: before it, or under it.
+            Halted: the run was reset before it, or under it.
         """
         if self._state.reset:
-            raise WasReset
+            raise Halted
         result = await step(which, request, summary=summary)
         if self._state.reset:
-            raise WasReset
+            raise Halted
         return result
 
     # ── state ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -103,7 +103,8 @@ class Running:
 
     @property
     def _interrupted(self) -> bool:
-        return self._gone or self._state.reset or self._change is not None
+        aborted = self._rollout is not None and bool(self._rollout.aborted)
+        return self._gone or self._state.reset or aborted or self._change is not None
 
     @property
     def _is_long(self) -> bool:
@@ -123,4 +124,11 @@ class Running:
 
     def _show(self) -> None:
         if self._rollout:
-            workflow.set_current_details(story.details(self._rollout, self._roles))
+            workflow.set_current_details(story.details(self._rollout, self._roles, self._state.hold))
+
+
+def _takes_care_of(pending: Change, change: Change) -> bool:
+    """Whether what is pending takes care of it: a rollback of these very inputs, or anything, of an edited policy."""
+    same = (pending.uid, pending.fingerprint) == (change.uid, change.fingerprint)
+    policy = change.cause == steps.POLICY and change.uid == pending.uid
+    return policy or (pending.cause == steps.ROLLBACK and same)

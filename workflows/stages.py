@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from temporalio import workflow
 
-from workflows.controls import Controls
+from workflows.gates import Gates, behind
 
 with workflow.unsafe.imports_passed_through():
     from omeflow.api import steps
@@ -15,11 +15,13 @@ FIRST_POLL = timedelta(seconds=30)
 LONGEST_POLL = timedelta(minutes=10)
 
 
-class Stages(Controls):
+class Stages(Gates):
     async def _stage(self, rollout: Rollout, index: int) -> bool:
         """Apply a stage and wait for it. False: interrupted."""
         stage = rollout.plan.stages[index]
         if not rollout.stage_applied:
+            if not await self._may_go_on(rollout):
+                return False
             await self._apply(rollout, stage, index, f"{stage.name}: {stage.reason}")
         if not rollout.prepared:
             await self._prepare(rollout)
@@ -28,20 +30,21 @@ class Stages(Controls):
         if rollout.blocked:
             self._tell(story.phase("Progressing"))
         rollout.next_stage, rollout.stage_applied, rollout.blocked = index + 1, False, False
+        rollout.skip, rollout.gate = "", behind(stage)
         self._forget_replay()
         return True
 
     async def _apply(self, rollout: Rollout, stage: Stage, index: int, summary: str) -> None:
         rollout.deadline = (workflow.now() + timedelta(seconds=stage.deadline_seconds)).isoformat()
         request = steps.StageRequest(attempt=rollout.attempt, stage=stage, index=index, deadline=rollout.deadline)
-        await self._step(steps.APPLY_WORKLOAD, request, summary)
+        await self._write(steps.APPLY_WORKLOAD, request, summary)
         rollout.stage_applied = True
 
     async def _try_again(self, rollout: Rollout, stage: Stage, index: int) -> None:
         """Somebody says that what blocked the stage is gone: put everything in place again, and wait anew."""
-        who, self._state.again = self._state.again, ""
         rollout.blocked = False
-        await self._apply(rollout, stage, index, f"{stage.name}: again, {who} asked for it")
+        await self._apply(rollout, stage, index, f"{stage.name}: again, {self._state.again} asked for it")
+        self._state.again = ""
         await self._prepare(rollout)
         self._tell(story.phase("Progressing"))
 
@@ -54,12 +57,15 @@ class Stages(Controls):
         rollout.prepared = True
 
     async def _expose(self, rollout: Rollout, summary: str, *, switch: bool = False) -> None:
-        await self._step(steps.APPLY_EXPOSURE, steps.ExposureRequest(attempt=rollout.attempt, switch=switch), summary)
+        await self._write(steps.APPLY_EXPOSURE, steps.ExposureRequest(attempt=rollout.attempt, switch=switch), summary)
 
     async def _await(self, rollout: Rollout, stage: Stage, index: int) -> bool:
         """Wait until the stage is done. Signals wake it, a timer is the fallback; False: interrupted."""
         poll = FIRST_POLL
         while not self._interrupted:
+            await self._write_down(rollout)
+            if rollout.skip:
+                return True
             if self._state.again:
                 await self._try_again(rollout, stage, index)
                 poll = FIRST_POLL
@@ -71,6 +77,8 @@ class Stages(Controls):
             if state.done:
                 return True
             self._show()
+            if rollout.blocked and self._roll_back(rollout, stage.on_failure, f"stage {stage.name}: {state.waits_for}"):
+                return False
             if stuck := [name for numbers in state.roles for name in numbers.stuck]:
                 await self._replace(rollout, stage, index, stuck)
             await self._continue_as_new_if_long()
@@ -78,7 +86,7 @@ class Stages(Controls):
             timeout = poll if rollout.blocked else min(poll, max(until_deadline, timedelta(seconds=0.1)))
             try:
                 await workflow.wait_condition(
-                    lambda: self._interrupted or self._full or bool(self._state.again) or self._worth_a_look(stage),
+                    lambda: self._interrupted or self._full or self._is_asked or self._worth_a_look(stage),
                     timeout=timeout,
                     timeout_summary=state.waits_for[:200],
                 )
@@ -89,19 +97,25 @@ class Stages(Controls):
     async def _replace(self, rollout: Rollout, stage: Stage, index: int, stuck: list[str]) -> None:
         """Help the backend over what it would wait for in vain."""
         request = steps.StageRequest(attempt=rollout.attempt, stage=stage, index=index, deadline=rollout.deadline)
-        await self._step(steps.REPLACE_STUCK, request, f"{', '.join(stuck)}: left behind by the backend")
+        await self._write(steps.REPLACE_STUCK, request, f"{', '.join(stuck)}: left behind by the backend")
 
     async def _read(self, rollout: Rollout, stage: Stage, index: int) -> StageState:
         passed = not rollout.blocked and workflow.now() >= datetime.fromisoformat(rollout.deadline)
         request = steps.AwaitRequest(
             attempt=rollout.attempt, stage=stage, index=index, deadline=rollout.deadline, passed=passed
         )
-        state = await self._step(steps.AWAIT_ROLLOUT, request, story.await_line(stage))
+        state = await self._write(steps.AWAIT_ROLLOUT, request, story.await_line(stage))
         if passed and not state.done and not self._gone:
             rollout.blocked = True
             self._tell(story.phase("Blocked"))
+            if self._state.hold:
+                self._state.hold.told = 0
             await self._continue_as_new()
         return state
+
+    @property
+    def _is_asked(self) -> bool:
+        return bool(self._state.again) or bool(self._state.actions)
 
     def _worth_a_look(self, stage: Stage) -> bool:
         """The watcher says that the stage is done, or stuck; whether it is, is for await-rollout to say."""

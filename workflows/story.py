@@ -8,7 +8,20 @@ from datetime import UTC, datetime
 
 from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
 
-from omeflow.api.steps import DEPENDENCY, Change, Plan, RoleNumbers, Rollout, Stage
+from omeflow.api.steps import (
+    APPROVAL,
+    DEPENDENCY,
+    PAUSE,
+    SOAK,
+    Change,
+    Gating,
+    Hold,
+    Plan,
+    RoleNumbers,
+    Rollout,
+    Stage,
+    Waiting,
+)
 
 NAMESPACE = SearchAttributeKey.for_keyword("IsvcNamespace")
 SERVICE = SearchAttributeKey.for_keyword("IsvcName")
@@ -71,20 +84,72 @@ def closed(name: str, message: str) -> str:
     return f"**{name}**: {message}"
 
 
-def details(rollout: Rollout, roles: Mapping[str, RoleNumbers]) -> str:
+def wait(rollout: Rollout, roles: Mapping[str, RoleNumbers], hold: Hold | None) -> Waiting:
+    """What the attempt waits for, for its record: the gate or stage in hand, and whoever holds the run."""
+    own = _own_wait(rollout, roles)
+    if hold is None:
+        return own
+    inside = f"; {own.name}: {own.reason}" if own.name else f", before {stage_name(rollout)}"
+    after = f"; `omeflow rollout resume {rollout.change.name} -n {rollout.change.namespace}` lets it go on"
+    deadline = own.deadline if hold.verb == PAUSE else ""
+    return Waiting(phase="Paused", name=_HELD[hold.verb], reason=f"{held(hold)}{inside}{after}", deadline=deadline)
+
+
+def _own_wait(rollout: Rollout, roles: Mapping[str, RoleNumbers]) -> Waiting:
+    if rollout.gate and rollout.gate.begun:
+        return _gate_wait(rollout, rollout.gate)
+    if not rollout.stage_applied or rollout.next_stage >= len(rollout.plan.stages):
+        return Waiting(phase="Progressing")
+    stage = rollout.plan.stages[rollout.next_stage]
+    late = [f"{role}: {roles[role].waits_for}" for role in stage.roles if role in roles and roles[role].waits_for]
+    reason = "; ".join(["deadline passed", *late]) if rollout.blocked else stage.waits_for
+    phase = "Blocked" if rollout.blocked else "Progressing"
+    return Waiting(phase=phase, name=stage_name(rollout), reason=reason, deadline=rollout.deadline)
+
+
+def _gate_wait(rollout: Rollout, gating: Gating) -> Waiting:
+    gate, behind = gating.gates[0], " and ".join(gating.roles)
+    if gate.kind == APPROVAL:
+        command = f"omeflow rollout approve {rollout.change.name} -n {rollout.change.namespace}"
+        return Waiting(phase="Blocked", name=gate.name, reason=f"{behind} is done; `{command}` lets it go on")
+    if gate.kind == SOAK:
+        reason = f"{behind} is done and watched for {gate.seconds} s"
+        return Waiting(phase="Progressing", name=gate.name, reason=reason, deadline=gating.until)
+    reason = gating.said or "has not been checked yet"
+    if gating.blocked:
+        return Waiting(phase="Blocked", name=gate.name, reason=f"deadline passed; {reason}", deadline=gating.until)
+    return Waiting(phase="Progressing", name=gate.name, reason=reason, deadline=gating.until)
+
+
+def held(hold: Hold) -> str:
+    """Who holds the run, and since when."""
+    return f"{_HELD[hold.verb]} by {hold.by} at {moment(hold.at)}"
+
+
+_HELD = {PAUSE: "paused", "freeze": "frozen"}
+
+
+def stage_name(rollout: Rollout) -> str:
+    """The stage in hand, or to come."""
+    index, stages = rollout.next_stage, rollout.plan.stages
+    return f"stage {stages[index].name}" if index < len(stages) else "the last steps"
+
+
+def details(rollout: Rollout, roles: Mapping[str, RoleNumbers], hold: Hold | None = None) -> str:
     """The attempt as Markdown: what it waits for and until when, its stages, a table of roles, and what it changes."""
     change, plan = rollout.change, rollout.plan
     lines = [
         f"### {change.namespace}/{change.name}: attempt {rollout.attempt.number}",
         f"{why(change)} · strategy {rollout.strategy}",
         "",
+        *([f"**{held(hold)}**; `omeflow rollout resume` lets it go on", ""] if hold else []),
         *_waiting(rollout, roles),
         *(f"{index}. {stage.name} ({stage.reason}): {_mark(rollout, index - 1)}" for index, stage in _stages(plan)),
     ]
     if roles:
         lines += ["", "| role | instances | waits for |", "| --- | --- | --- |"]
         lines += [_row(rollout, roles[role]) for role in dict.fromkeys([*plan.hashes, *roles]) if role in roles]
-    lines += ["", *(f"- {part}" for part in plan.summary.split("; "))]
+    lines += ["", *(f"- {part}" for part in [*plan.summary.split("; "), *rollout.skipped])]
     if plan.skipped:
         lines += ["", "Skipped: " + "; ".join(f"{name} ({reason})" for name, reason in plan.skipped.items())]
     return "\n".join(lines)
@@ -96,6 +161,10 @@ def _stages(plan: Plan) -> list[tuple[int, Stage]]:
 
 def _waiting(rollout: Rollout, roles: Mapping[str, RoleNumbers]) -> list[str]:
     """The wait in hand, if there is one."""
+    if rollout.gate and rollout.gate.begun:
+        gate = _gate_wait(rollout, rollout.gate)
+        until = f", until {moment(gate.deadline)}" if gate.deadline else ""
+        return [f"**Waits for {gate.name}**{until}", f"- {gate.reason}", ""]
     if not rollout.stage_applied or rollout.next_stage >= len(rollout.plan.stages):
         return []
     stage = rollout.plan.stages[rollout.next_stage]

@@ -6,6 +6,7 @@ service's status from it, people read it with kubectl, and it outlives Temporal'
 
 import base64
 import gzip
+from collections.abc import Sequence
 from enum import StrEnum
 from importlib.resources import files
 from typing import Any
@@ -18,13 +19,17 @@ from pydantic.alias_generators import to_camel
 from omeflow.api.kinds import INFERENCE_ROLLOUT, INFERENCE_SERVICE
 from omeflow.api.names import ISVC_LABEL
 from omeflow.api.policies import BUILT_IN, Policy
-from omeflow.api.steps import Attempt, Stage
+from omeflow.api.steps import SKIP, Action, Attempt, Stage
+
+MOST_ACTORS = 64
+"""Of one attempt that its record keeps: the last ones."""
 
 
 class Phase(StrEnum):
     PLANNING = "Planning"
     PROGRESSING = "Progressing"
     BLOCKED = "Blocked"
+    PAUSED = "Paused"
     SUCCEEDED = "Succeeded"
     FAILED = "Failed"
     SUPERSEDED = "Superseded"
@@ -94,6 +99,15 @@ class StageTiming(_Part):
     finished_at: str | None = None
 
 
+class Actor(_Part):
+    """Somebody who has done something to the attempt: `verb` as `omeflow rollout` has it, `at` RFC 3339."""
+
+    verb: str = ""
+    by: str = ""
+    at: str = ""
+    what: str | None = None
+
+
 class Status(_Part):
     phase: Phase = Phase.PLANNING
     stage: str | None = None
@@ -104,6 +118,13 @@ class Status(_Part):
     finished_at: str | None = None
     wait: Wait | None = None
     stages: list[StageTiming] = Field(default_factory=list)
+    actors: list[Actor] = Field(default_factory=list)
+
+    def with_actions(self, actions: Sequence[Action]) -> "Status":
+        """The same, with what people have done since; what is known already is there once."""
+        new = [Actor(verb=one.verb, by=one.by, at=one.at, what=one.what or None) for one in actions]
+        known = [*self.actors, *(one for one in new if one not in self.actors)]
+        return self.model_copy(update={"actors": known[-MOST_ACTORS:]})
 
 
 class InferenceRollout(BaseModel):
@@ -118,6 +139,17 @@ class InferenceRollout(BaseModel):
     @property
     def name(self) -> str:
         return str(self.metadata["name"])
+
+    @property
+    def skipped(self) -> list[str]:
+        """Stages and gates that somebody has skipped."""
+        return [actor.what or "" for actor in self.status.actors if actor.verb == SKIP]
+
+    @property
+    def converged(self) -> bool:
+        """Whether all of its roles have been seen at what it wanted."""
+        unseen = any(what.startswith("stage ") for what in self.skipped)
+        return self.status.phase is Phase.SUCCEEDED and not unseen
 
     @property
     def attempt(self) -> Attempt:

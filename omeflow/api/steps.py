@@ -19,11 +19,13 @@ GONE = "gone"
 EDIT, DEPENDENCY, REPAIR = "edit", "dependency", "repair"
 """Causes of attempts: the service's user, something that it refers to, somebody who changed its objects."""
 REPLAY = "replay"
-"""Cause of an attempt that does a former one again; also the update that tries a blocked stage again."""
+"""Cause of an attempt that does a former one again; also the update that tries what is blocked again."""
 ROLLBACK = "rollback"
-"""Cause of an attempt that goes back to what a former one wanted."""
+"""Cause of an attempt that carries out the inputs of a former one; also the update that asks for it."""
 POLICY = "policy"
-"""Cause of an attempt that goes on with the inputs of the one in hand, planned by another rollout policy."""
+"""Cause of an attempt that plans the one in hand anew, because its rollout policy was edited."""
+PAUSE, FREEZE, RESUME, APPROVE, SKIP, ABORT = "pause", "freeze", "resume", "approve", "skip", "abort"
+"""Updates by which people control an open run (design section 8)."""
 TAKEOVER = "takeover"
 """Cause of the attempt that a takeover from OME's controller records; no run makes it."""
 FORCED = (REPAIR, REPLAY, ROLLBACK, POLICY)
@@ -41,8 +43,8 @@ class Message(BaseModel):
 class Change(Message):
     """What the watcher saw: the signal that starts or supersedes a rollout.
 
-    `fingerprint` hashes the values that decide the outcome; `cause` is edit, dependency, repair or replay, and `detail`
-    says in a few words what changed.
+    `fingerprint` hashes the values that decide the outcome; `cause` is edit, dependency, policy, repair, replay or
+    rollback, and `detail` says in a few words what changed.
     """
 
     namespace: str = ""
@@ -58,6 +60,10 @@ class Change(Message):
     """What the service refers to has changed since, and its policy holds that back: the inputs are those recorded."""
     approved: bool = False
     """Somebody let go what the policy held back."""
+    to: int = 0
+    """Of a rollback: number of the attempt whose inputs are wanted; 0: the last one before that has converged."""
+    after: int = 0
+    """Of a rollback: number of the last attempt that whoever asked for it had seen; 0: whichever it is."""
 
     @property
     def forced(self) -> bool:
@@ -101,6 +107,48 @@ class ReplayRequest(Message):
     by: str = ""
 
 
+class ControlRequest(Message):
+    """Update: what somebody asks of the run. Only of that attempt of that very service.
+
+    `attempt` 0 is whichever the run has in hand; only the run as a whole can be asked so: pause, freeze, resume.
+    """
+
+    uid: str = ""
+    attempt: int = 0
+    by: str = ""
+    gate: str = ""
+    """approve, skip: name of the gate that is meant; empty: whichever is waited for."""
+    to: int = 0
+    """rollback: as in `Change`."""
+
+
+class Action(Message):
+    """What somebody did to an attempt: `verb` is the update's name, `at` RFC 3339, `what` what it was done to."""
+
+    attempt: int = 0
+    """0: whichever was planned next."""
+    verb: str = ""
+    by: str = ""
+    at: str = ""
+    what: str = ""
+
+
+class Hold(Message):
+    """Somebody holds the run: `verb` is pause or freeze."""
+
+    verb: str = PAUSE
+    by: str = ""
+    at: str = ""
+    told: int = 0
+    """Attempt whose record shows it."""
+    carried: bool = False
+    """The run has continued as new since."""
+
+
+APPROVAL, SOAK, HTTP, PROMETHEUS = "approval", "soak", "http", "prometheus"
+"""Kinds of gates."""
+
+
 class Gate(Message):
     """What has to hold behind a stage before the rollout goes on (design section 7). `kind` says which fields count."""
 
@@ -134,6 +182,31 @@ class Stage(Message):
     """What follows when the deadline of the stage or of one of its gates passes: Pause or Rollback."""
     capacity: bool = False
     """Whether there is to be room for its surge pods before it is applied."""
+
+    @property
+    def waits_for(self) -> str:
+        """What is waited for once it is applied, in a sentence."""
+        return f"waits for {', '.join(self.roles)} ({self.reason})"
+
+
+class Gating(Message):
+    """What has to hold before the next stage begins: gates, of which the first is in hand."""
+
+    gates: list[Gate] = Field(default_factory=list)
+    roles: list[str] = Field(default_factory=list)
+    """Of the stage behind which they are."""
+    on_failure: str = "Pause"
+    """As in that stage."""
+    begun: bool = False
+    until: str = ""
+    """When a soak is over, or a check has failed for too long; RFC 3339."""
+    said: str = ""
+    """What the last check found."""
+    blocked: bool = False
+    passed: str = ""
+    """Who has approved or skipped the one in hand."""
+    told: int = 0
+    """Attempt whose record shows the one in hand."""
 
 
 class Attempt(Message):
@@ -236,12 +309,42 @@ class Room(Message):
     missing: str = ""
 
 
+class GateRequest(Message):
+    attempt: Attempt = Field(default_factory=Attempt)
+    gate: Gate = Field(default_factory=Gate)
+
+
+class GateAnswer(Message):
+    """`said` is what was found, in a sentence, whether it holds or not."""
+
+    holds: bool = False
+    said: str = ""
+
+
+class Waiting(Message):
+    """What an attempt waits for, as its record shows it; without a name, nothing. `deadline` is RFC 3339 or empty."""
+
+    phase: str = ""
+    name: str = ""
+    reason: str = ""
+    deadline: str = ""
+
+
+class WaitRequest(Message):
+    attempt: Attempt = Field(default_factory=Attempt)
+    wait: Waiting = Field(default_factory=Waiting)
+    actions: list[Action] = Field(default_factory=list)
+    """What people have done to the attempt, and its record does not show yet."""
+
+
 class CloseRequest(Message):
     change: Change = Field(default_factory=Change)
     attempt: Attempt = Field(default_factory=Attempt)
     phase: str = ""
     reason: str = ""
     message: str = ""
+    actions: list[Action] = Field(default_factory=list)
+    """As in `WaitRequest`."""
 
 
 class Closed(Message):
@@ -261,6 +364,15 @@ class Rollout(Message):
     stage_applied: bool = False
     deadline: str = ""
     blocked: bool = False
+    gate: Gating | None = None
+    skip: str = ""
+    """Who said that the stage in hand counts as done."""
+    skipped: list[str] = Field(default_factory=list)
+    """Waits that somebody has skipped, in a sentence each."""
+    aborted: str = ""
+    """Who has aborted the attempt."""
+    rolled_back: bool = False
+    """A rollback has followed from a deadline that passed; it is not tried twice."""
 
 
 class RunState(Message):
@@ -277,7 +389,10 @@ class RunState(Message):
     reset: bool = False
     """The run was reset, and has not planned anew yet: until then it writes nothing."""
     again: str = ""
-    """Who asked for the blocked stage to be applied again."""
+    """Who asked for what is blocked to be tried again."""
+    hold: Hold | None = None
+    actions: list[Action] = Field(default_factory=list)
+    """What people have done, and no record shows yet."""
 
 
 Request = TypeVar("Request", bound=Message)
@@ -302,6 +417,8 @@ APPLY_WORKLOAD = Step("apply-workload", StageRequest, Applied)
 APPLY_AUTOSCALERS = Step("apply-autoscalers", StepRequest, Applied)
 APPLY_EXPOSURE = Step("apply-exposure", ExposureRequest, Applied)
 AWAIT_ROLLOUT = Step("await-rollout", AwaitRequest, StageState)
+CHECK_GATE = Step("check-gate", GateRequest, GateAnswer)
+RECORD_WAIT = Step("record-wait", WaitRequest, Applied)
 REPLACE_STUCK = Step("replace-stuck", StageRequest, Applied)
 PRUNE = Step("prune", StepRequest, Applied)
 CLOSE_ATTEMPT = Step("close-attempt", CloseRequest, Closed)

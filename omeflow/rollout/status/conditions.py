@@ -104,6 +104,10 @@ def _last_change(facts: Facts) -> Verdict:
             return Verdict("Unknown", "Held", facts.held)
         return Verdict("Unknown", "Planning", "the last change is being taken up")
     also = [facts.available] if facts.available else []
+    if status.phase is Phase.SUCCEEDED and not last.converged:
+        return Verdict(
+            "True", "Skipped", f"attempt {number} is done without {', '.join(last.skipped)}, which was skipped"
+        )
     if status.phase is Phase.SUCCEEDED:
         said = "; ".join([f"attempt {number} converged", *facts.pending.values(), *also])
         return Verdict("True", UPDATE_AVAILABLE if also else "Converged", said)
@@ -116,6 +120,8 @@ def _last_change(facts: Facts) -> Verdict:
             state.waits_for for state in facts.roles.values() if state.role in _in_hand(last) and state.waits_for
         )
         message = f"attempt {number}, {status.wait.name}: {seen or status.wait.reason}{until}"
+        if status.phase is Phase.PAUSED:
+            return Verdict("Unknown", "Paused", message)
         if status.phase is Phase.BLOCKED:
             return Verdict("False", "Blocked", message)
         return Verdict("Unknown", "Progressing", message)
@@ -123,6 +129,7 @@ def _last_change(facts: Facts) -> Verdict:
 
 
 def _in_hand(last: InferenceRollout) -> Sequence[str]:
-    """Roles of the stage that is being awaited; none between two stages."""
+    """Roles of the stage that is being awaited; none between two stages, at a gate or in a pause."""
     begun = [stage for stage in last.status.stages[-1:] if not stage.finished_at]
-    return begun[0].roles if begun else ()
+    awaited = begun and last.status.wait and last.status.wait.name == f"stage {begun[0].name}"
+    return begun[0].roles if awaited else ()

@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from scripted_steps import DEADLINE, ScriptedSteps, numbers
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.sdk.v1 import WorkflowMetadata
-from temporalio.client import WorkflowExecutionStatus, WorkflowHandle, WorkflowHistory
+from temporalio.client import WorkflowExecutionStatus, WorkflowHandle, WorkflowHistory, WorkflowUpdateFailedError
 from temporalio.testing import WorkflowEnvironment
 
-from omeflow.api.steps import AWAIT_ROLLOUT, REPLAY, Change, ReplayRequest
+from omeflow.api.steps import AWAIT_ROLLOUT, REPLAY, Change, ControlRequest, ReplayRequest
 from omeflow.local.readiness import until
 from workers.watching.queue import Service
 from workers.watching.signals import Signals
@@ -61,6 +62,22 @@ class ScriptedRun:
         request = ReplayRequest(uid=uid, attempt=attempt, by="alice")
         said: str = await self.handle.execute_update(REPLAY, request, result_type=str)
         return said
+
+    async def ask(self, verb: str, *, attempt: int = 1, uid: str = UID, gate: str = "", to: int = 0) -> str:
+        """Control the open run.
+
+        Raises:
+            WorkflowUpdateFailedError: it refuses.
+        """
+        request = ControlRequest(uid=uid, attempt=attempt, by="alice", gate=gate, to=to)
+        said: str = await self.handle.execute_update(verb, request, result_type=str)
+        return said
+
+    async def refused(self, verb: str, **asked: Any) -> str:
+        """Why the run does not do what is asked of it."""
+        with pytest.raises(WorkflowUpdateFailedError) as refused:
+            await self.ask(verb, **asked)
+        return str(refused.value.cause).removeprefix("Refused: ")
 
     # ── time ────────────────────────────────────────────────────────────────────────────────────────────────────────
 

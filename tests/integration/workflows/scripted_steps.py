@@ -1,8 +1,9 @@
 """Steps that answer from a script, so that a run is taken through any path of its story without a cluster.
 
 They carry the real steps' names and types, run in the test's own event loop, and remember what they were asked. Unless
-told otherwise they do well: every change gets the next attempt, the plan is `plan`, and every role that is not in
-`waiting` has converged. Errors are omeflow's own, so that the real interceptor decides what the run sees of them.
+told otherwise they do well: every change gets the next attempt, the plan is `plan`, every role that is not in
+`waiting` has converged; checks of gates hold while they are `healthy`. Errors are omeflow's own, so that the real
+interceptor decides what the run sees of them.
 """
 
 import asyncio
@@ -28,6 +29,8 @@ ALL = (
     steps.APPLY_AUTOSCALERS,
     steps.APPLY_EXPOSURE,
     steps.AWAIT_ROLLOUT,
+    steps.CHECK_GATE,
+    steps.RECORD_WAIT,
     steps.REPLACE_STUCK,
     steps.PRUNE,
     steps.CLOSE_ATTEMPT,
@@ -68,6 +71,7 @@ class ScriptedSteps:
     def __init__(self) -> None:
         self.plan = creation("engine", "router")
         self.waiting: set[str] = set()
+        self.healthy = True
         self.calls: list[tuple[AnyStep, Any]] = []
         self._answers: defaultdict[str, deque[Message | OmeflowError]] = defaultdict(deque)
         self._holds: defaultdict[str, deque[Hold]] = defaultdict(deque)
@@ -145,6 +149,8 @@ class ScriptedSteps:
             return self.plan
         if which is steps.AWAIT_ROLLOUT:
             return self._state(request)
+        if which is steps.CHECK_GATE:
+            return steps.GateAnswer(said="503", holds=self.healthy)
         if which is steps.CLOSE_ATTEMPT:
             return steps.Closed(summary=f"attempt {request.attempt.number} {request.phase.lower()}: {request.message}")
         return steps.Applied(objects=1)

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from omeflow.api.kinds import INFERENCE_ROLLOUT
 from omeflow.api.rollouts import (
+    Actor,
     InferenceRollout,
     Phase,
     RolloutPlan,
@@ -31,6 +32,7 @@ PARTS: list[tuple[type[BaseModel], dict[str, Any]]] = [
     (Status, SCHEMA["status"]),
     (Wait, SCHEMA["status"]["properties"]["wait"]),
     (StageTiming, SCHEMA["status"]["properties"]["stages"]["items"]),
+    (Actor, SCHEMA["status"]["properties"]["actors"]["items"]),
 ]
 NAMES = [model.__name__ for model, _ in PARTS]
 TYPES = {"string": str, "integer": int, "array": list, "object": dict}
@@ -44,6 +46,7 @@ RECORD = InferenceRollout(
         run_id="r1",
         wait=Wait(name="stage engine", reason="0 of 2", object="RoleInstanceSet serving/chat-engine"),
         stages=[StageTiming(name="engine", roles=["engine"], started_at="2026-11-22T10:00:00Z")],
+        actors=[Actor(verb="pause", by="alice", at="2026-11-22T10:01:00Z", what="stage engine")],
     ),
 )
 values = st.recursive(
@@ -77,8 +80,9 @@ def test_a_required_field_is_never_left_out(model: type[BaseModel], schema: dict
 
 @pytest.mark.parametrize(("model", "schema"), PARTS, ids=NAMES)
 def test_what_the_model_writes_has_the_types_of_the_definition(model: type[BaseModel], schema: dict[str, Any]) -> None:
-    example = {Spec: RECORD.spec, Status: RECORD.status, StageTiming: RECORD.status.stages[0]}.get(model)
-    written = (example or RECORD.status.wait or model()).model_dump(mode="json", by_alias=True, exclude_none=True)
+    status = RECORD.status
+    example = {Spec: RECORD.spec, Status: status, StageTiming: status.stages[0], Actor: status.actors[0]}.get(model)
+    written = (example or status.wait or model()).model_dump(mode="json", by_alias=True, exclude_none=True)
     for name, value in written.items():
         assert isinstance(value, TYPES[schema["properties"][name]["type"]]), name
 

@@ -31,6 +31,8 @@ def test_the_names_of_the_steps_are_those_of_the_design() -> None:
         "apply-autoscalers",
         "apply-exposure",
         "await-rollout",
+        "check-gate",
+        "record-wait",
         "replace-stuck",
         "prune",
         "close-attempt",
@@ -38,7 +40,8 @@ def test_the_names_of_the_steps_are_those_of_the_design() -> None:
 
 
 @pytest.mark.parametrize(
-    ("cause", "forced"), [("edit", False), ("dependency", False), ("repair", True), ("replay", True)]
+    ("cause", "forced"),
+    [("edit", False), ("dependency", False), ("repair", True), ("replay", True), ("rollback", True), ("policy", True)],
 )
 def test_which_causes_are_carried_out_although_the_inputs_are_the_same(cause: str, forced: bool) -> None:
     assert Change(cause=cause).forced is forced

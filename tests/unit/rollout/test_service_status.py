@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rollout_samples import record, serving
 
-from omeflow.api.rollouts import InferenceRollout, Phase, StageTiming, Wait
+from omeflow.api.rollouts import Actor, InferenceRollout, Phase, StageTiming, Wait
 from omeflow.local.crds import OME, shipped
 from omeflow.rollout.roles import Crash, Revisions, RoleState, Verdict
 from omeflow.rollout.status import Facts, SelectedAccelerator, service_status, turns
@@ -19,6 +19,7 @@ from omeflow.rollout.urls import ServiceUrls
 Json = dict[str, Any]
 NOW, LATER = "2026-11-22T10:00:00Z", "2026-11-22T11:00:00Z"
 WAIT = Wait(name="stage engine", reason="0 of 2 available", deadline="2026-11-22T12:00:00Z")
+IN_HAND = StageTiming(name="engine", roles=["engine"])
 HOSTS = {role: f"http://chat-{role}.serving.svc.cluster.local" for role in ("engine", "decoder", "router")}
 URLS = ServiceUrls("http://chat.acme.dev", "http://chat.serving.svc.cluster.local:80", HOSTS)
 
@@ -146,6 +147,26 @@ def test_severity_is_that_of_ome(role: str, severity: str | None, ready: int) ->
                 "reason": "Blocked",
                 "message": "attempt 4, stage engine: 0 of 2 available (until 2026-11-22T12:00:00Z)",
             },
+        ),
+        (
+            record(4, phase=Phase.PAUSED, wait=Wait(name="paused", reason="paused by alice"), stages=[IN_HAND]),
+            {"status": "Unknown", "reason": "Paused", "message": "attempt 4, paused: paused by alice"},
+        ),
+        (
+            record(4, phase=Phase.BLOCKED, wait=Wait(name="approval after engine", reason="..."), stages=[IN_HAND]),
+            {"status": "False", "reason": "Blocked", "message": "attempt 4, approval after engine: ..."},
+        ),
+        (
+            record(4, actors=[Actor(verb="skip", by="alice", what="stage engine")]),
+            {
+                "status": "True",
+                "reason": "Skipped",
+                "message": "attempt 4 is done without stage engine, which was skipped",
+            },
+        ),
+        (
+            record(4, actors=[Actor(verb="skip", by="alice", what="soak after engine")]),
+            {"status": "True", "reason": "Converged", "message": "attempt 4 converged"},
         ),
         (
             record(4, phase=Phase.FAILED, reason="Invalid", message="spec.engine is not set"),
