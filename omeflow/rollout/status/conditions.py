@@ -130,6 +130,6 @@ def _last_change(facts: Facts) -> Verdict:
 
 def _in_hand(last: InferenceRollout) -> Sequence[str]:
     """Roles of the stage that is being awaited; none between two stages, at a gate or in a pause."""
-    begun = [stage for stage in last.status.stages[-1:] if not stage.finished_at]
-    awaited = begun and last.status.wait and last.status.wait.name == f"stage {begun[0].name}"
-    return begun[0].roles if awaited else ()
+    status = last.status
+    awaited = status.stages and status.wait and status.wait.name == f"stage {status.stages[-1].name}"
+    return status.stages[-1].roles if awaited else ()

@@ -261,15 +261,16 @@ def test_a_rollout_in_hand_leaves_a_service_ready_whose_pods_are_all_available()
     assert status["modelStatus"]["transitionStatus"] == "InProgress"
 
 
-@pytest.mark.parametrize(("finished_at", "told"), [(None, "a pod restarts"), (NOW, "8 nvidia.com/gpu for 1 more pod")])
-def test_between_two_stages_the_wait_itself_is_told_and_not_what_former_roles_lack(
-    finished_at: str | None, told: str
-) -> None:
-    over = StageTiming(name="engine", roles=["engine"], started_at=NOW, finished_at=finished_at)
-    wait = Wait(name="capacity for decoder", reason="8 nvidia.com/gpu for 1 more pod")
-    going = record(2, phase=Phase.PROGRESSING, wait=wait, stages=[over])
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("stage engine", "a pod restarts"), ("capacity for decoder", "8 nvidia.com/gpu for 1 more pod")],
+)
+def test_between_two_stages_the_wait_itself_is_told_and_not_what_former_roles_lack(name: str, told: str) -> None:
+    stages = [StageTiming(name="engine", roles=["engine"], started_at=NOW)]
+    wait = Wait(name=name, reason="8 nvidia.com/gpu for 1 more pod")
+    going = record(2, phase=Phase.PROGRESSING, wait=wait, stages=stages)
     status = status_of(serving("engine", waits_for="a pod restarts"), serving("decoder"), last=going)
-    assert condition(status, "RolledOut")["message"] == f"attempt 2, capacity for decoder: {told}"
+    assert condition(status, "RolledOut")["message"] == f"attempt 2, {name}: {told}"
 
 
 def test_a_revision_that_is_not_ours_is_not_called_ready() -> None:
