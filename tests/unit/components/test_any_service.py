@@ -50,12 +50,15 @@ def test_what_is_built_is_placed_by_a_strategy_or_refused_in_the_same_way() -> N
 
 
 def test_rendering_changes_nothing_it_is_given_and_gives_the_same_bytes_again() -> None:
+    strategies = default_manager()
     for number in range(0, SERVICES, 50):
         inputs = read(number)
         before = copy.deepcopy(inputs)
         first = bytes_of(built(inputs))
         assert inputs == before, number
-        assert bytes_of(built(Inputs.from_json(inputs.to_json()))) == first, number
+        stored = Inputs.from_json(inputs.to_json())
+        assert bytes_of(built(stored)) == first, number
+        assert bytes_of(placed(stored, strategies)) == bytes_of(placed(inputs, strategies)), number
         turned = built(reordered(inputs))
         assert bytes_of(turned) == first or isinstance(turned, str), number  # of two reasons, any may be named
 
@@ -148,6 +151,6 @@ def reordered(inputs: Inputs) -> Inputs:
     return Inputs.from_json(orjson.dumps(turned(orjson.loads(inputs.to_json()))))
 
 
-def bytes_of(outcome: Components | str) -> bytes:
+def bytes_of(outcome: Components | Desired | str) -> bytes:
     """As rendered objects are written: the order of a map's keys does not count."""
     return orjson.dumps(outcome, option=orjson.OPT_SORT_KEYS)
