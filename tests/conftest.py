@@ -1,7 +1,6 @@
 """A cluster for the tests that need one, started once per session. Which one, the environment may choose.
 
-Two processes may share the tests (`pytest -n 2 --dist loadgroup`): each has its cluster, and one has all the rollouts,
-because these judge what the whole directory asked of its cluster.
+Two processes may share the tests (`pytest -n 2 --dist loadgroup`), a directory each at a time; each has its cluster.
 
 - OMEFLOW_TEST_CLUSTER: `local` (processes on this machine, the default), `containers` (an API server and etcd in
   containers, built from scratch), `k3s` (pulled).
@@ -32,7 +31,7 @@ CLUSTERS = {"local": "local_kubeconfig", "containers": "scratch_kubeconfig", "k3
 """Fixtures that start them."""
 DEFINITIONS = crds.shipped(crds.DEFAULT_GROUPS)
 """What a local cluster serves, and so every other one must."""
-ROLLOUTS = Path(__file__).parent / "e2e" / "rollouts"
+HERE = Path(__file__).parent
 ENGINE_DIRECTORY = Path("/var/tmp/omeflow-tests-docker")
 """One for all test runs on a machine: an engine that was killed leaves containers, which the next one there ends."""
 
@@ -40,7 +39,15 @@ ENGINE_DIRECTORY = Path("/var/tmp/omeflow-tests-docker")
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        item.add_marker(pytest.mark.xdist_group("rollouts" if ROLLOUTS in item.path.parents else "others"))
+        item.add_marker(pytest.mark.xdist_group(_group(item)))
+
+
+def _group(item: pytest.Item) -> str:
+    """What one process does. All rollouts on the shared cluster: the last one judges what they asked of it."""
+    first, second = item.path.relative_to(HERE).parts[:2]
+    if (first, second) == ("e2e", "rollouts") and "made" in getattr(item, "fixturenames", ()):
+        return "rollouts on their own ground"
+    return second if first == "e2e" else first
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
