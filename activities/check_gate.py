@@ -62,16 +62,27 @@ async def _http(session: aiohttp.ClientSession, gate: Gate) -> GateAnswer:
 async def _prometheus(session: aiohttp.ClientSession, gate: Gate) -> GateAnswer:
     url = f"{gate.url.rstrip('/')}/api/v1/query"
     async with session.get(url, params={"query": gate.query}, allow_redirects=False) as response:
-        body = await response.content.read(LONGEST_ANSWER)
-        try:
-            number = number_of(response.status, body)
-        except NoNumber as error:
-            return GateAnswer(said=f"{gate.query} at {gate.url}: {error}")
-    holds = COMPARISONS[gate.comparison](number, gate.threshold)
-    is_or_not = "is" if holds else "is not"
-    return GateAnswer(
-        holds=holds, said=f"{gate.query} is {number:g}, which {is_or_not} {gate.comparison} {gate.threshold:g}"
-    )
+        body = await _read(response)
+    compare = COMPARISONS.get(gate.comparison)
+    if compare is None:
+        return GateAnswer(said=f"{gate.name}: {gate.comparison!r} is none of {', '.join(COMPARISONS)}")
+    try:
+        number = number_of(response.status, body)
+    except NoNumber as error:
+        return GateAnswer(said=f"{gate.query} at {gate.url}: {error}")
+    holds = compare(number, gate.threshold)
+    verdict = f"which is {'' if holds else 'not '}{gate.comparison} {gate.threshold:g}"
+    return GateAnswer(holds=holds, said=f"{gate.query} is {number:g}, {verdict}")
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    """All of an answer, up to what one number may take."""
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > LONGEST_ANSWER:
+            break
+    return bytes(body)
 
 
 def number_of(status: int, body: bytes) -> float:
@@ -84,17 +95,16 @@ def number_of(status: int, body: bytes) -> float:
     if answer.get("status") != "success":
         said = answer.get("error") or body[:LONGEST_WORD].decode(errors="replace") or "nothing"
         raise NoNumber(f"Prometheus answered {status}: {said}")
-    data: dict[str, Any] = answer.get("data") or {}
-    kind: Any = data.get("resultType")
-    result: Any = data.get("result")
-    if kind == "vector" and isinstance(result, list):
-        if len(result) != 1:
-            raise NoNumber(f"{len(result) or 'no'} series match, and one number is needed: aggregate them")
-        result = result[0].get("value")
-    elif kind != "scalar":
-        raise NoNumber(f"the answer is a {kind}, not a number")
+    data = answer.get("data")
+    told: dict[str, Any] = data if isinstance(data, dict) else {}
+    kind, result = told.get("resultType"), told.get("result")
+    if kind == "vector" and isinstance(result, list) and len(result) != 1:
+        raise NoNumber(f"{len(result) or 'no'} series match, and one number is needed: aggregate them")
+    if kind not in ("vector", "scalar"):
+        raise NoNumber(f"the answer is a {kind or 'text'}, not a number")
     try:
-        number = float(result[1])
+        sample: Any = result
+        number = float(sample[0]["value"][1] if kind == "vector" else sample[1])
     except (TypeError, ValueError, IndexError, KeyError):
         raise NoNumber(f"the answer {str(result)[:LONGEST_WORD]} is no number") from None
     if math.isnan(number):

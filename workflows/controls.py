@@ -86,7 +86,7 @@ class Controls(Running):
         if rollout.gate:
             what, rollout.gate.passed = rollout.gate.gates[0].name, _who(request)
         else:
-            what, rollout.skip = story.stage_name(rollout), _who(request)
+            what, rollout.skip = story.wait(rollout, {}, None).name, _who(request)
         rollout.skipped.append(f"{what} was skipped by {_who(request)}")
         self._note(request, steps.SKIP, what)
         return f"{self._subject}: {what} counts as done"
@@ -94,7 +94,8 @@ class Controls(Running):
     @skip.validator
     def _may_skip(self, request: ControlRequest) -> None:
         rollout = self._checked(request)
-        waits = not rollout.gate.passed if rollout.gate else rollout.stage_applied and not rollout.skip
+        applied = rollout.stage_applied or bool(rollout.lacks)
+        waits = not rollout.gate.passed if rollout.gate else applied and not rollout.skip
         if not waits:
             raise _refused(f"{self._subject} waits for nothing that can be skipped")
         self._check_gate(request)
@@ -129,6 +130,8 @@ class Controls(Running):
         if self._rollout.gate:
             return f"attempt {request.attempt}: {self._rollout.gate.gates[0].name} is tried again, with a new deadline"
         stage = self._rollout.plan.stages[self._rollout.next_stage]
+        if self._rollout.lacks:
+            return f"attempt {request.attempt}: room for {stage.name} is looked for again, with a new deadline"
         return f"attempt {request.attempt}: stage {stage.name} is applied again, with a new deadline"
 
     @replay.validator
@@ -168,8 +171,9 @@ class Controls(Running):
         return self._rollout
 
     def _check_gate(self, request: ControlRequest) -> None:
-        gating = self._rollout.gate if self._rollout else None
-        meant = gating.gates[0].name if gating else ""
+        assert self._rollout is not None
+        gating = self._rollout.gate
+        meant = gating.gates[0].name if gating else story.wait(self._rollout, {}, None).name
         if request.gate and request.gate != meant:
             raise _refused(f"{self._subject} does not wait for {request.gate}: look again")
 
@@ -194,7 +198,7 @@ class Controls(Running):
     def _put_off(self, by: timedelta) -> None:
         """Nothing could be done about a deadline while the run was frozen."""
         rollout = self._rollout
-        if rollout and rollout.stage_applied and rollout.deadline:
+        if rollout and (rollout.stage_applied or rollout.lacks) and rollout.deadline:
             rollout.deadline = (datetime.fromisoformat(rollout.deadline) + by).isoformat()
         if rollout and rollout.gate and rollout.gate.until and rollout.gate.gates[0].kind != steps.SOAK:
             rollout.gate.until = (datetime.fromisoformat(rollout.gate.until) + by).isoformat()

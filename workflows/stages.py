@@ -8,7 +8,7 @@ from workflows.gates import Gates, behind
 
 with workflow.unsafe.imports_passed_through():
     from omeflow.api import steps
-    from omeflow.api.steps import RoleNumbers, Rollout, Stage, StageState
+    from omeflow.api.steps import AwaitRequest, RoleNumbers, Rollout, Stage, StageState
     from workflows import story
 
 FIRST_POLL = timedelta(seconds=30)
@@ -20,7 +20,7 @@ class Stages(Gates):
         """Apply a stage and wait for it. False: interrupted."""
         stage = rollout.plan.stages[index]
         if not rollout.stage_applied:
-            if not await self._may_go_on(rollout):
+            if not await self._may_go_on(rollout) or not await self._find_room(rollout, stage, index):
                 return False
             await self._apply(rollout, stage, index, f"{stage.name}: {stage.reason}")
         if not rollout.prepared:
@@ -33,6 +33,49 @@ class Stages(Gates):
         rollout.skip, rollout.gate = "", behind(stage)
         self._forget_replay()
         return True
+
+    async def _find_room(self, rollout: Rollout, stage: Stage, index: int) -> bool:
+        """Wait until there is room for the pods that the stage runs on top of those that run. False: interrupted."""
+        poll = FIRST_POLL
+        while stage.capacity and not rollout.skip:
+            if not await self._may_go_on(rollout):
+                return False
+            if rollout.skip:
+                break
+            if self._state.again:
+                self._state.again, rollout.blocked, rollout.lacks = "", False, ""
+            if not rollout.lacks:
+                rollout.deadline = (workflow.now() + timedelta(seconds=stage.deadline_seconds)).isoformat()
+            passed = not rollout.blocked and workflow.now() >= datetime.fromisoformat(rollout.deadline)
+            room = await self._write(steps.CHECK_CAPACITY, _reading(rollout, stage, index, passed), f"for {stage.name}")
+            rollout.lacks = room.missing
+            if not room.missing:
+                break
+            if passed:
+                await self._block(rollout)
+            self._show()
+            if rollout.blocked and self._roll_back(rollout, stage.on_failure, f"no room: {room.missing}"):
+                return False
+            await self._continue_as_new_if_long()
+            if await self._sleep(rollout, poll, room.missing):
+                poll = min(poll * 2, LONGEST_POLL)
+        if rollout.blocked:
+            self._tell(story.phase("Progressing"))
+        rollout.lacks, rollout.skip, rollout.blocked = "", "", False
+        return not self._interrupted
+
+    async def _sleep(self, rollout: Rollout, poll: timedelta, why: str) -> bool:
+        """Until it is time to look for room again, or somebody wants something. True: it is time."""
+        left = datetime.fromisoformat(rollout.deadline) - workflow.now()
+        try:
+            await workflow.wait_condition(
+                lambda: self._interrupted or self._full or self._is_asked,
+                timeout=poll if rollout.blocked else min(poll, max(left, timedelta(seconds=0.1))),
+                timeout_summary=why[:200],
+            )
+        except TimeoutError:
+            return True
+        return False
 
     async def _apply(self, rollout: Rollout, stage: Stage, index: int, summary: str) -> None:
         rollout.deadline = (workflow.now() + timedelta(seconds=stage.deadline_seconds)).isoformat()
@@ -101,17 +144,19 @@ class Stages(Gates):
 
     async def _read(self, rollout: Rollout, stage: Stage, index: int) -> StageState:
         passed = not rollout.blocked and workflow.now() >= datetime.fromisoformat(rollout.deadline)
-        request = steps.AwaitRequest(
-            attempt=rollout.attempt, stage=stage, index=index, deadline=rollout.deadline, passed=passed
-        )
+        request = _reading(rollout, stage, index, passed)
         state = await self._write(steps.AWAIT_ROLLOUT, request, story.await_line(stage))
         if passed and not state.done and not self._gone:
-            rollout.blocked = True
-            self._tell(story.phase("Blocked"))
-            if self._state.hold:
-                self._state.hold.told = 0
-            await self._continue_as_new()
+            await self._block(rollout)
         return state
+
+    async def _block(self, rollout: Rollout) -> None:
+        """The deadline has passed: go on as a new run, which waits for the stage or for somebody."""
+        rollout.blocked = True
+        self._tell(story.phase("Blocked"))
+        if self._state.hold:
+            self._state.hold.told = 0
+        await self._continue_as_new()
 
     @property
     def _is_asked(self) -> bool:
@@ -121,3 +166,7 @@ class Stages(Gates):
         """The watcher says that the stage is done, or stuck; whether it is, is for await-rollout to say."""
         told = [self._roles.get(role, RoleNumbers()) for role in stage.roles]
         return self._moved and (all(numbers.done for numbers in told) or any(numbers.stuck for numbers in told))
+
+
+def _reading(rollout: Rollout, stage: Stage, index: int, passed: bool) -> AwaitRequest:
+    return AwaitRequest(attempt=rollout.attempt, stage=stage, index=index, deadline=rollout.deadline, passed=passed)

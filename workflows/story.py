@@ -98,6 +98,11 @@ def wait(rollout: Rollout, roles: Mapping[str, RoleNumbers], hold: Hold | None) 
 def _own_wait(rollout: Rollout, roles: Mapping[str, RoleNumbers]) -> Waiting:
     if rollout.gate and rollout.gate.begun:
         return _gate_wait(rollout, rollout.gate)
+    if rollout.lacks:
+        stage = rollout.plan.stages[rollout.next_stage]
+        reason = f"deadline passed; {rollout.lacks}" if rollout.blocked else rollout.lacks
+        phase = "Blocked" if rollout.blocked else "Progressing"
+        return Waiting(phase=phase, name=f"capacity for {stage.name}", reason=reason, deadline=rollout.deadline)
     if not rollout.stage_applied or rollout.next_stage >= len(rollout.plan.stages):
         return Waiting(phase="Progressing")
     stage = rollout.plan.stages[rollout.next_stage]
@@ -161,10 +166,10 @@ def _stages(plan: Plan) -> list[tuple[int, Stage]]:
 
 def _waiting(rollout: Rollout, roles: Mapping[str, RoleNumbers]) -> list[str]:
     """The wait in hand, if there is one."""
-    if rollout.gate and rollout.gate.begun:
-        gate = _gate_wait(rollout, rollout.gate)
-        until = f", until {moment(gate.deadline)}" if gate.deadline else ""
-        return [f"**Waits for {gate.name}**{until}", f"- {gate.reason}", ""]
+    if rollout.lacks or (rollout.gate and rollout.gate.begun):
+        other = _own_wait(rollout, roles)
+        until = f", until {moment(other.deadline)}" if other.deadline else ""
+        return [f"**Waits for {other.name}**{until}", f"- {other.reason}", ""]
     if not rollout.stage_applied or rollout.next_stage >= len(rollout.plan.stages):
         return []
     stage = rollout.plan.stages[rollout.next_stage]

@@ -364,6 +364,8 @@ class Rollout(Message):
     stage_applied: bool = False
     deadline: str = ""
     blocked: bool = False
+    lacks: str = ""
+    """What the stage that is next waits for room for; its deadline is that of this wait."""
     gate: Gating | None = None
     skip: str = ""
     """Who said that the stage in hand counts as done."""

@@ -11,7 +11,20 @@ import typer
 from rich.text import Text
 
 from omeflow.api.errors import OmeflowError
-from omeflow.cli import codec_server, demo, install_crds, render, replay, shadow, status, takeover, up, watcher, worker
+from omeflow.cli import (
+    codec_server,
+    demo,
+    install_crds,
+    render,
+    replay,
+    rollout,
+    shadow,
+    status,
+    takeover,
+    up,
+    watcher,
+    worker,
+)
 from omeflow.cli.console import stderr
 
 app = typer.Typer(
@@ -27,6 +40,7 @@ app.command(name="worker", epilog=worker.EXAMPLES)(worker.worker)
 app.command(name="watcher", epilog=watcher.EXAMPLES)(watcher.watcher)
 app.command(name="render", epilog=render.EXAMPLES)(render.render)
 app.command(name="replay", epilog=replay.EXAMPLES)(replay.replay)
+app.add_typer(rollout.app, name="rollout", epilog=rollout.EXAMPLES)
 app.command(name="status", epilog=status.EXAMPLES)(status.status)
 app.command(name="shadow", epilog=shadow.EXAMPLES)(shadow.shadow)
 app.command(name="takeover", epilog=takeover.EXAMPLES)(takeover.takeover)

@@ -1,25 +1,32 @@
 """`omeflow replay`: do the last failed or blocked attempt again; or a recorded run against this code."""
 
 import asyncio
-import getpass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import orjson
 import typer
-from temporalio.client import Client, WorkflowFailureError, WorkflowUpdateFailedError
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.client import Client
 
-from omeflow.api.errors import Invalid, NotFound, Unavailable
-from omeflow.api.kinds import INFERENCE_ROLLOUT, INFERENCE_SERVICE
-from omeflow.api.names import ISVC_LABEL
-from omeflow.api.rollouts import InferenceRollout, Phase
+from omeflow.api.errors import Invalid
+from omeflow.api.rollouts import InferenceRollout
 from omeflow.api.steps import REPLAY, Change, ReplayRequest
+from omeflow.cli.attempts import (
+    FAILED,
+    Manifest,
+    ask,
+    attempts_of,
+    ended_as,
+    exit_code,
+    find_service,
+    follow,
+    print_json,
+    show,
+    told,
+    user,
+)
 from omeflow.cli.connection import CONNECTION, configured
 from omeflow.cli.console import progress, stdout
-from omeflow.kube.cache import ListWatch
 from omeflow.kube.client import Cluster
-from omeflow.kube.store import Change as Seen
 from omeflow.rollout.replaying import attempt_to_replay
 from workers.payloads import data_converter
 from workers.replaying import Replayed, read_history
@@ -30,8 +37,6 @@ from workers.watching.queue import Service
 from workers.watching.signals import Signals
 
 EXAMPLES = "Examples: omeflow replay chat -n demo · omeflow replay --offline history.json"
-FAILED, NOTHING = 1, 3
-Manifest = dict[str, Any]
 
 
 @configured(*CONNECTION)
@@ -56,12 +61,9 @@ def replay(
         files = [offline] if offline else sorted((every or Path()).glob("*.json"))
         _tell_offline(asyncio.run(_offline(files, settings)), output)
         return
-    told = asyncio.run(_replay(Service(namespace, name), settings, wait=wait))
-    if output == "json":
-        _print(told)
-    else:
-        stdout.print(told["message"], soft_wrap=True)
-    raise typer.Exit({"Succeeded": 0, "sent": 0, "nothing": NOTHING}.get(told["outcome"], FAILED))
+    answer = asyncio.run(_replay(Service(namespace, name), settings, wait=wait))
+    show(answer, output)
+    raise typer.Exit(exit_code(answer["outcome"]))
 
 
 # ── a service ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -69,46 +71,35 @@ def replay(
 
 async def _replay(service: Service, settings: Settings, *, wait: bool) -> Manifest:
     async with Cluster.connect(kubeconfig=settings.kubeconfig, context=settings.context) as cluster:
-        manifest = await cluster.find(INFERENCE_SERVICE, service.name, service.namespace)
-        if manifest is None:
-            raise NotFound(
-                f"there is no InferenceService {service.name} in namespace {service.namespace}: name another with -n"
-            )
+        manifest = await find_service(cluster, service)
         uid = manifest["metadata"]["uid"]
-        records = await _records(cluster, service, uid)
-        replayed = attempt_to_replay(records)
+        replayed = attempt_to_replay(await attempts_of(cluster, service, uid))
         if replayed.attempt is None:
-            return _told("nothing", f"nothing to replay: {replayed.reason}")
+            return told("nothing", f"nothing to replay: {replayed.reason}")
         client = await connect(settings)
         progress(replayed.reason)
         said = await _ask(client, settings, service, manifest, replayed.attempt)
         progress(said)
+        number = replayed.attempt.spec.number
         if not wait:
-            return _told("sent", said, replayed.attempt.spec.number)
-        ended = await _watch(cluster, client, service, since=replayed.attempt.spec.number)
-        return _outcome(await _records(cluster, service, uid), replayed.attempt, ended)
+            return told("sent", said, number)
+        ended = await follow(cluster, client, service, since=number)
+        since = number if replayed.attempt.status.phase.closed else number - 1
+        return ended_as(await attempts_of(cluster, service, uid), since, ended)
 
 
 async def _ask(
     client: Client, settings: Settings, service: Service, manifest: Manifest, attempt: InferenceRollout
 ) -> str:
-    """Ask the open run to try the blocked stage again; if there is no such run, start one that replays the attempt.
+    """Ask the open run to try again what is blocked; if there is no such run, start one that replays the attempt.
 
     Raises:
         Invalid: the run refuses, because it is not blocked.
     """
     uid, number = manifest["metadata"]["uid"], attempt.spec.number
     if not attempt.status.phase.closed:
-        request = ReplayRequest(uid=uid, attempt=number, by=_user())
-        handle = client.get_workflow_handle(service.workflow_id)
-        try:
-            said: str = await handle.execute_update(REPLAY, request, result_type=str)
-        except WorkflowUpdateFailedError as error:
-            raise Invalid(f"{service.namespace}/{service.name} is not replayed: {error.cause}") from error
-        except RPCError as error:
-            if error.status is not RPCStatusCode.NOT_FOUND:
-                raise Unavailable(f"Temporal does not take the replay: {error}") from error
-        else:
+        said = await ask(client, service, REPLAY, ReplayRequest(uid=uid, attempt=number, by=user()))
+        if said is not None:
             return said
     change = Change(
         namespace=service.namespace,
@@ -117,79 +108,11 @@ async def _ask(
         generation=manifest["metadata"]["generation"],
         fingerprint=attempt.spec.fingerprint,
         cause=REPLAY,
-        detail=f"{_user()} asked for it",
+        detail=f"{user()} asked for it",
         replays=number,
     )
     await Signals(client, task_queue=settings.task_queue).changed(service, change)
     return f"attempt {number} is to be done again: run {service.workflow_id}"
-
-
-async def _watch(cluster: Cluster, client: Client, service: Service, *, since: int) -> str:
-    """Say how it goes until the run has ended; returns how it did, if it says so itself."""
-    shown = ""
-
-    def show(change: Seen) -> None:
-        nonlocal shown
-        if change.new is None or change.new["spec"]["number"] < since:
-            return
-        record = InferenceRollout.model_validate(change.new)
-        line = _line(record)
-        if line and line != shown and not record.status.phase.closed:
-            shown = line
-            progress(line)
-
-    records = ListWatch(
-        cluster,
-        INFERENCE_ROLLOUT,
-        namespace=service.namespace,
-        label_selector=f"{ISVC_LABEL}={service.name}",
-        on_change=show,
-    )
-    showing = asyncio.create_task(records.run())
-    try:
-        result: str = await client.get_workflow_handle(service.workflow_id, result_type=str).result()
-    except WorkflowFailureError as error:
-        return str(error.cause)
-    finally:
-        showing.cancel()
-        await asyncio.gather(showing, return_exceptions=True)
-    return result
-
-
-def _line(record: InferenceRollout) -> str:
-    status, number = record.status, record.spec.number
-    if status.wait:
-        until = f", until {status.wait.deadline}" if status.wait.deadline else ""
-        return f"attempt {number} {status.phase.lower()}, {status.wait.name}: {status.wait.reason}{until}"
-    return f"attempt {number} is {status.phase.lower()}"
-
-
-def _outcome(records: list[InferenceRollout], replayed: InferenceRollout, ended: str) -> Manifest:
-    """The last attempt decides: an edit may have superseded the replay."""
-    last = records[-1] if records else replayed
-    if last.spec.number == replayed.spec.number and replayed.status.phase.closed:
-        return _told("nothing", ended, last.spec.number)
-    phase = last.status.phase
-    message = last.status.message or ended
-    verb = "converged" if phase is Phase.SUCCEEDED else f"is {phase.lower()}"
-    return _told(str(phase), f"attempt {last.spec.number} {verb}: {message}", last.spec.number)
-
-
-def _told(outcome: str, message: str, attempt: int | None = None) -> Manifest:
-    return {"outcome": outcome, "attempt": attempt, "message": message}
-
-
-async def _records(cluster: Cluster, service: Service, uid: str) -> list[InferenceRollout]:
-    found = await cluster.list(INFERENCE_ROLLOUT, service.namespace, label_selector=f"{ISVC_LABEL}={service.name}")
-    records = [InferenceRollout.model_validate(item) for item in found]
-    return sorted((r for r in records if r.spec.service_uid == uid), key=lambda record: record.spec.number)
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # no such user, as in a container
-        return "somebody"
 
 
 # ── recorded runs ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -205,14 +128,10 @@ async def _offline(files: list[Path], settings: Settings) -> list[Replayed]:
 def _tell_offline(replayed: list[Replayed], output: str) -> None:
     differing = [one for one in replayed if one.difference]
     if output == "json":
-        _print([{"history": r.name, "events": r.events, "difference": r.difference or None} for r in replayed])
+        print_json([{"history": r.name, "events": r.events, "difference": r.difference or None} for r in replayed])
     else:
         for one in replayed:
             fate = f"differs: {one.difference}" if one.difference else f"{one.events} events replayed"
             stdout.print(f"{one.name}: {fate}", soft_wrap=True)
     if differing:
         raise typer.Exit(FAILED)
-
-
-def _print(value: Any) -> None:
-    stdout.print(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode(), soft_wrap=True)

@@ -9,9 +9,14 @@ _LONGEST = 80
 
 def describe(before: dict[str, Any], after: dict[str, Any]) -> str:
     """The first differences, as `path: old -> new`, and how many more there are."""
-    found = [f"{_short(path)}: {change}" for path, change in _differences(before, after, "")]
+    found = every_difference(before, after)
     shown = "; ".join(found[:MOST])
     return shown + (f"; {len(found) - MOST} more" if len(found) > MOST else "")
+
+
+def every_difference(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """All differences, as `path: old -> new`."""
+    return [f"{_short(path)}: {change}" for path, change in _differences(before, after, "")]
 
 
 def changed_fields(before: dict[str, Any], after: dict[str, Any]) -> str:

@@ -2,7 +2,8 @@
 
 They carry the real steps' names and types, run in the test's own event loop, and remember what they were asked. Unless
 told otherwise they do well: every change gets the next attempt, the plan is `plan`, every role that is not in
-`waiting` has converged; checks of gates hold while they are `healthy`. Errors are omeflow's own, so that the real
+`waiting` has converged, checks of gates hold while they are `healthy`, and there is room while nothing is `missing`.
+Errors are omeflow's own, so that the real
 interceptor decides what the run sees of them.
 """
 
@@ -29,6 +30,7 @@ ALL = (
     steps.APPLY_AUTOSCALERS,
     steps.APPLY_EXPOSURE,
     steps.AWAIT_ROLLOUT,
+    steps.CHECK_CAPACITY,
     steps.CHECK_GATE,
     steps.RECORD_WAIT,
     steps.REPLACE_STUCK,
@@ -72,6 +74,7 @@ class ScriptedSteps:
         self.plan = creation("engine", "router")
         self.waiting: set[str] = set()
         self.healthy = True
+        self.missing = ""
         self.calls: list[tuple[AnyStep, Any]] = []
         self._answers: defaultdict[str, deque[Message | OmeflowError]] = defaultdict(deque)
         self._holds: defaultdict[str, deque[Hold]] = defaultdict(deque)
@@ -149,6 +152,8 @@ class ScriptedSteps:
             return self.plan
         if which is steps.AWAIT_ROLLOUT:
             return self._state(request)
+        if which is steps.CHECK_CAPACITY:
+            return steps.Room(missing=self.missing)
         if which is steps.CHECK_GATE:
             return steps.GateAnswer(said="503", holds=self.healthy)
         if which is steps.CLOSE_ATTEMPT:
