@@ -46,7 +46,9 @@ class SelectStrategy:
         forced = change.forced and not (change.cause == POLICY and goes_on is None)
         if not forced and not lost and _is_last(known, seen, in_hand=request.in_hand):
             return Selection(up_to_date=True)
-        if change.cause == REPLAY:
+        if change.cause == POLICY and goes_on:
+            change = _still(change, goes_on)
+        elif change.cause == REPLAY:
             if request.in_hand:
                 return Selection(up_to_date=True, why=f"attempt {request.in_hand} is being carried out already")
             replay = attempt_to_replay(known, asked=change.replays)
@@ -62,12 +64,6 @@ class SelectStrategy:
             change = change.model_copy(update={"detail": _gone_back(rollback.attempt, change.detail)})
             # What is rejected counts as taken up. An edit since then does not, and is carried out after the rollback.
             seen = known[-1].spec.fingerprint
-        elif change.cause == POLICY:
-            in_hand = [record for record in known if record.spec.number == request.in_hand]
-            if not in_hand:
-                return Selection(up_to_date=True, why="no attempt is being carried out")
-            inputs = await self._inputs_again(in_hand[0], known, inputs)
-            change = _still(change, in_hand[0])
         elif lost and known[-1].spec.fingerprint == seen and lost[-1].spec.inputs:
             # What the lost run was carrying out is what to go on with: the present inputs may have been refused, or
             # rolled back.

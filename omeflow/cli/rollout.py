@@ -202,7 +202,8 @@ async def _take_update_up(
         uid=manifest["metadata"]["uid"],
         generation=manifest["metadata"]["generation"],
         cause=DEPENDENCY,
-        detail=f"{user()} approved it",
+        detail=f"approved by {user()}",
+        approved=True,
     )
     await Signals(client, task_queue=settings.task_queue).changed(service, change)
     ended = await follow(cluster, client, service, since=since)

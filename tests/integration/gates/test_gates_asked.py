@@ -132,7 +132,7 @@ async def test_a_number_is_compared(answers: Answers, value: str, comparison: st
         ([], "vector", "no series match, and one number is needed: aggregate them"),
         (series("1", "2"), "vector", "2 series match, and one number is needed: aggregate them"),
         (series("NaN"), "vector", "the answer is NaN, which is no number"),
-        (series("many"), "vector", "the answer [1.0, 'many'] is no number"),
+        (series("many"), "vector", "the answer [{'metric': {'pod': '0'}, 'value': [1.0, 'many']}] is no number"),
         ([{"metric": {}}], "vector", "the answer [{'metric': {}}] is no number"),
         (["odd"], "vector", "the answer ['odd'] is no number"),
         ([1.0, "words"], "string", "the answer is a string, not a number"),
