@@ -11,8 +11,7 @@ from own_ground import until_left
 from platform_under_test import Platform, example, image
 from temporalio.client import WorkflowExecutionStatus
 
-from omeflow.api.steps import Gate, Stage
-from strategies import planning
+from omeflow.api.kinds import ROLLOUT_POLICY
 from workers.all_in_one import run_watcher, run_worker
 from workers.settings import Settings
 
@@ -64,13 +63,11 @@ async def test_a_paused_rollout_takes_an_edit_up_and_carries_it_out_when_it_is_r
         await platform.delete(NAME)
 
 
-async def test_the_stage_behind_an_approval_begins_when_it_is_given(
-    undisturbed: Platform, ours: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_stage_behind_an_approval_begins_when_it_is_given(undisturbed: Platform, ours: Settings) -> None:
     platform = undisturbed
     async with until_left(run_worker(ours)), until_left(run_watcher(ours)):
         await serving(platform)
-        gate_behind_the_engine(monkeypatch)
+        await gate_behind_the_engine(platform)
         await platform.edit(NAME, BOTH)
         await phase(platform, 2, "Blocked")
         shown = await platform.condition(NAME, "RolledOut", status="False")
@@ -221,16 +218,15 @@ async def looked_at(platform: Platform) -> None:
     await platform.delete_one("solo")
 
 
-def gate_behind_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let whoever plans put an approval behind the stage of the engine."""
-    plan = planning.plan_stages
-
-    def gated(*arguments: Any, **options: Any) -> list[Stage]:
-        stages = plan(*arguments, **options)
-        approval = Gate(kind="approval", name="approval after engine")
-        return [one.model_copy(update={"gates": [approval]}) if one.name == "engine" else one for one in stages]
-
-    monkeypatch.setattr(planning, "plan_stages", gated)
+async def gate_behind_the_engine(platform: Platform) -> None:
+    """A policy of all services of the namespace: whoever rolls the engine out waits for an approval then."""
+    manifest = {
+        "apiVersion": ROLLOUT_POLICY.api_version,
+        "kind": ROLLOUT_POLICY.name,
+        "metadata": {"name": "default", "namespace": platform.namespace},
+        "spec": {"gates": [{"after": ["engine"], "approval": {}}]},
+    }
+    await platform.cluster.apply(manifest, manager="user", force=True)
 
 
 async def engine_image(platform: Platform) -> str:

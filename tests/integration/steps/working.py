@@ -148,7 +148,7 @@ class Taken:
 class Working:
     def __init__(self, cluster: Cluster) -> None:
         manager = default_manager()
-        records = Records(cluster, renderer=manager.renderer)
+        records = self.records = Records(cluster, renderer=manager.renderer)
         self.select = SelectStrategy(cluster, manager, records)
         self.build = BuildConfigs(cluster, manager, records)
         self.shared = ApplyShared(cluster, records)
