@@ -178,8 +178,10 @@ def _updates(rollout: _Rollout, instances: dict[int, Object], unhealthy: Unhealt
         if is_available(instance, min_ready, now=now) and is_updated(instance)
     }
     unavailable = sum(1 for ordinal in range(rollout.replicas) if ordinal not in available)
-    spare = [instances[ordinal] for ordinal in instances if ordinal >= rollout.replicas]
-    budget = rollout.max_unavailable + sum(1 for each in spare if is_settled(each, rollout.update))
+    surge = range(rollout.replicas, rollout.replicas + rollout.surge)  # what is beyond is on its way out
+    budget = rollout.max_unavailable + sum(
+        1 for ordinal in surge if ordinal in instances and is_settled(instances[ordinal], rollout.update)
+    )
     writes: list[Write] = []
     for ordinal in sorted(instances, reverse=True):
         instance = instances[ordinal]

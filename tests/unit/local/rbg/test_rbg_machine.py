@@ -182,6 +182,22 @@ def test_surge_instances_come_first_and_go_at_the_end() -> None:
     assert images(cluster, "engine") == ["model:2"] * 3
 
 
+def test_an_instance_that_is_scaled_away_makes_no_room_for_an_update() -> None:
+    cluster = GroupInMemory()
+    cluster.apply_group([role("engine", replicas=4)])
+    cluster.settle()
+    cluster.apply_group([role("engine", "model:2", replicas=4)])
+    while images(cluster, "engine") != ["model:1", "model:1", "model:2", "model:2"]:
+        assert cluster.step() or cluster.run_pod("chat-engine-3") is None
+
+    cluster.apply_group([role("engine", "model:2", replicas=3)])
+    while cluster.step():
+        pass
+
+    assert images(cluster, "engine")[:3] == ["model:1", "model:1", "model:2"]
+    assert not is_true(cluster.pods_of("engine")["chat-engine-2"], "Ready")
+
+
 def test_instances_become_available_after_their_time() -> None:
     cluster = GroupInMemory()
     cluster.apply_group([role("engine", minReadySeconds=30)])
