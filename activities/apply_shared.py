@@ -17,7 +17,7 @@ from omeflow.api.errors import FieldOwned
 from omeflow.api.kinds import HORIZONTAL_POD_AUTOSCALER, ROLE_BINDING, SCALED_OBJECT, kind_of, title
 from omeflow.api.steps import APPLY_AUTOSCALERS, APPLY_EXPOSURE, APPLY_RBAC, Applied, ExposureRequest, StepRequest
 from omeflow.kube.client import Cluster
-from strategies.contract import Desired, Manifest, Owner, Reference, reference_to
+from strategies.contract import Desired, DesiredRole, Manifest, Owner, Reference, reference_to
 from strategies.counts import unscaled_count
 from strategies.history import address
 from strategies.recorded import objects_of, plan_of
@@ -67,13 +67,27 @@ class ApplyShared:
     async def _count(self, desired: Desired, applied: Applied, *, namespace: str) -> Applied:
         """Bring roles that nobody scales to their minReplicas."""
         scalers = await self.cluster.list(HORIZONTAL_POD_AUTOSCALER, namespace)
-        counted = [(role, role.counted) for role in desired.roles.values() if role.counted and not role.scaled]
-        targets = await asyncio.gather(*(self.cluster.find(kind_of(one), one["name"], namespace) for _, one in counted))
-        found = (unscaled_count(role, target, scalers) for (role, _), target in zip(counted, targets, strict=True))
-        counts = [count for count in found if count]
-        for count in counts:
+        counted = [role for role in desired.roles.values() if role.counted and not role.scaled]
+        written = await asyncio.gather(*(self._count_role(role, scalers, namespace) for role in counted))
+        notes = [why for whys in written for why in whys]
+        return Applied(objects=applied.objects + len(notes), notes=[*applied.notes, *notes])
+
+    async def _count_role(self, role: DesiredRole, scalers: Sequence[Manifest], namespace: str) -> list[str]:
+        """Write the role's count, and say why; what was written before an adapter was bound is looked at again."""
+        assert role.counted is not None
+        notes: list[str] = []
+        while True:
+            target = await self.cluster.find(kind_of(role.counted), role.counted["name"], namespace)
+            holds = target is not None and target["spec"].get("replicas") is not None
+            [first, *_] = role.workloads
+            workload = None if holds else await self.cluster.find(kind_of(first), first["name"], namespace)
+            count = unscaled_count(role, target, scalers, workload)
+            if count is None:
+                return notes
             await self.cluster.apply(count.manifest, manager=count.manager, force=count.force)
-        return Applied(objects=applied.objects + len(counts), notes=[*applied.notes, *(c.why for c in counts)])
+            notes.append(count.why)
+            if holds:
+                return notes
 
     async def _apply(self, request: StepRequest, *phases: Sequence[Manifest]) -> Applied:
         """Apply the objects of each phase together, one phase after the other.

@@ -1,7 +1,8 @@
 """Counts of roles that nobody scales: then, and only then, `minReplicas` is the count (design rule 1).
 
 The count of a role is `spec.replicas` of one object: of a Deployment, of a LeaderWorkerSet, of a RoleBasedGroup's
-scaling adapter (rbg.md 4.4). It is written by the role's seed manager. A count that somebody scales is left alone,
+scaling adapter (rbg.md 4.4). An adapter is made after its role, and copies the role's count when it is bound; until
+then the count is in the group. It is written by the role's seed manager. A count that somebody scales is left alone,
 whether an autoscaler targets the object or somebody owns the field.
 """
 
@@ -9,38 +10,57 @@ from collections.abc import Sequence
 
 from omeflow.api.names import FIELD_MANAGER, seed_manager
 from omeflow.api.ownership import owners
-from strategies.contract import Apply, DesiredRole, Manifest, reference_to
+from strategies.contract import Apply, DesiredRole, Manifest, Reference, reference_to
 
 _COPIER = "rbg"
 """Field manager that copies the role's count into a new adapter, and scales nothing (rbg.md 4.4)."""
 
 
-def unscaled_count(role: DesiredRole, target: Manifest | None, scalers: Sequence[Manifest]) -> Apply | None:
+def unscaled_count(
+    role: DesiredRole, target: Manifest | None, scalers: Sequence[Manifest], workload: Manifest | None = None
+) -> Apply | None:
     """The apply that brings a role to its minReplicas; None if somebody scales it, or nothing is to be done.
 
     Args:
         target: the live object that `role.counted` names.
         scalers: HorizontalPodAutoscalers of the namespace, whoever made them.
+        workload: the live object that the role is written into; needed as long as `target` holds no count.
     """
-    if target is None or role.scaled or target["spec"].get("replicas") in (None, role.min_replicas):
+    adapted = target is None or target["spec"].get("replicas") is None
+    held = workload if adapted else target
+    if held is None or role.scaled or _present(role.role, held) in (None, role.min_replicas):
         return None
-    if _is_scaled(role.role, target, scalers):
+    if _is_targeted(reference_to(target) if target else role.counted, scalers) or _owners(role.role, held):
         return None
-    metadata = {key: target["metadata"][key] for key in ("name", "namespace", "uid", "resourceVersion")}
+    metadata = {key: held["metadata"][key] for key in ("name", "namespace", "uid", "resourceVersion")}
+    count: Manifest = {"replicas": role.min_replicas}
     manifest = {
-        "apiVersion": target["apiVersion"],
-        "kind": target["kind"],
+        "apiVersion": held["apiVersion"],
+        "kind": held["kind"],
         "metadata": metadata,
-        "spec": {"replicas": role.min_replicas},
+        "spec": {"roles": [{"name": role.role, **count}]} if adapted else count,
     }
     why = f"nobody scales {role.role}: minReplicas {role.min_replicas} is the count"
     return Apply(manifest, why, manager=seed_manager(role.role), force=True)
 
 
-def _is_scaled(role: str, target: Manifest, scalers: Sequence[Manifest]) -> bool:
-    named = reference_to(target)
-    for scaler in scalers:
-        reference = scaler["spec"]["scaleTargetRef"]
-        if (reference["kind"], reference["name"]) == (named["kind"], named["name"]):
-            return True
-    return bool(owners(target, ("spec", "replicas")) - {_COPIER, FIELD_MANAGER, seed_manager(role)})
+def _present(role: str, held: Manifest) -> int | None:
+    """The count that an object holds: its own, or that of one of its roles."""
+    roles = held["spec"].get("roles")
+    holder = held["spec"] if roles is None else next((one for one in roles if one["name"] == role), {})
+    count: int | None = holder.get("replicas")
+    return count
+
+
+def _is_targeted(counted: Reference | None, scalers: Sequence[Manifest]) -> bool:
+    named = (counted["kind"], counted["name"]) if counted else None
+    return any(
+        (one["spec"]["scaleTargetRef"]["kind"], one["spec"]["scaleTargetRef"]["name"]) == named for one in scalers
+    )
+
+
+def _owners(role: str, held: Manifest) -> set[str]:
+    """Who owns the count beside those that scale nothing."""
+    in_group = "roles" in held["spec"]
+    path = ("spec", "roles", {"name": role}, "replicas") if in_group else ("spec", "replicas")
+    return owners(held, path) - {_COPIER, FIELD_MANAGER, seed_manager(role)}

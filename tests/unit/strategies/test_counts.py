@@ -4,9 +4,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from rbg_samples import desired
+from rbg_samples import desired, group
 
-from omeflow.api.kinds import DEPLOYMENT, LEADER_WORKER_SET, SCALING_ADAPTER, Kind
+from omeflow.api.kinds import DEPLOYMENT, LEADER_WORKER_SET, ROLE_BASED_GROUP, SCALING_ADAPTER, Kind, kind_of
 from strategies.counts import unscaled_count
 
 Json = dict[str, Any]
@@ -77,3 +77,43 @@ def test_a_count_that_somebody_scales_or_that_is_right_is_left_alone(
     live: Json | None, scalers: list[Json], scaled: bool
 ) -> None:
     assert counted(live, *scalers, scaled=scaled) is None
+
+
+def counted_in_the_group(adapter: Json | None, *scalers: Json, owner: str = "omeflow-seed-engine") -> Json | None:
+    """What is written for a role of two replicas whose minReplicas is 5; `owner` owns its count in the group."""
+    whole = group({"name": "router", "replicas": 1}, {"name": "engine", "replicas": 2})
+    whole["metadata"] |= {"resourceVersion": "8"}
+    fields = {"f:spec": {"f:roles": {'k:{"name":"engine"}': {"f:replicas": {}}}}}
+    whole["metadata"]["managedFields"] = [{"manager": owner, "operation": "Apply", "fieldsV1": fields}]
+    apply = unscaled_count(
+        replace(desired("engine", minimum=5), scaled=False, counted=COUNTED), adapter, scalers, whole
+    )
+    if apply is None:
+        return None
+    assert apply.manager == "omeflow-seed-engine"
+    assert apply.force
+    return apply.manifest
+
+
+COUNTED = {"apiVersion": SCALING_ADAPTER.api_version, "kind": SCALING_ADAPTER.name, "name": "chat-engine"}
+
+
+@pytest.mark.parametrize("adapter", [None, target(None)], ids=["absent", "unbound"])
+def test_a_count_goes_into_the_group_as_long_as_no_adapter_holds_one(adapter: Json | None) -> None:
+    written = counted_in_the_group(adapter)
+    assert written is not None
+    assert kind_of(written) == ROLE_BASED_GROUP
+    assert written["metadata"] == {"name": "chat", "namespace": "serving", "uid": "g1", "resourceVersion": "8"}
+    assert written["spec"] == {"roles": [{"name": "engine", "replicas": 5}]}
+
+
+def test_a_count_that_somebody_scales_stays_in_the_group_too() -> None:
+    assert counted_in_the_group(None, scaler()) is None
+    assert counted_in_the_group(None, owner="kubectl") is None
+
+
+def test_a_count_of_an_adapter_that_holds_one_is_written_there_only() -> None:
+    written = counted_in_the_group(target(owner="rbg"))
+    assert written is not None
+    assert kind_of(written) == SCALING_ADAPTER
+    assert counted_in_the_group(target(5)) is None
