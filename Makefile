@@ -13,13 +13,12 @@ UV := uv==0.13.9
 LOCK := $(VENV)/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-emit-index-url pyproject.toml
 
-RUNS ?= 500
 TOGETHER ?= 6
 EDITS ?= 200
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test setup lint format binaries unit system chaos scaled conformance lock image clean
+.PHONY: help demo test setup lint format binaries unit system stories chaos scaled conformance lock image clean
 
 help: ## List these commands
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-12s %s\n", $$1, $$2 }'
@@ -66,9 +65,14 @@ system: setup binaries ## Test against real servers: integration, end to end, ch
 	@echo "== tests against a real API server, a real Temporal server, and containers"
 	$(BIN)/pytest tests $(FIRST:%=--ignore=%) -n 2 --dist loadgroup -ra --durations=10 $(ARGS)
 
+stories: setup ## Check the invariants of 10,000 random stories in memory (RUNS=... SEED=...; SEED alone: that one)
+	@echo "== random stories on all cores, about 20 a second on each; a failure names its seed"
+	OMEFLOW_STORIES_RUNS=$(or $(RUNS),$(if $(SEED),1,10000)) OMEFLOW_STORIES_SEED=$(SEED) \
+	    $(BIN)/pytest tests/unit/stories/test_random_stories.py -s $(ARGS)
+
 chaos: setup binaries ## Run the main job 500 times with faults at random points (RUNS=... TOGETHER=... ARGS=...)
-	@echo "== servers that are gone for two minutes; then $(RUNS) runs with faults, $(TOGETHER) at a time, about 9 s each"
-	OMEFLOW_CHAOS_RUNS=$(RUNS) OMEFLOW_CHAOS_TOGETHER=$(TOGETHER) OMEFLOW_CHAOS_OUTAGE=120 \
+	@echo "== servers that are gone for two minutes; then $(or $(RUNS),500) runs with faults, $(TOGETHER) at a time, about 9 s each"
+	OMEFLOW_CHAOS_RUNS=$(or $(RUNS),500) OMEFLOW_CHAOS_TOGETHER=$(TOGETHER) OMEFLOW_CHAOS_OUTAGE=120 \
 	    $(BIN)/pytest tests/chaos -s $(ARGS)
 
 scaled: setup binaries ## Edit templates 200 times while a scaler writes a count every second (EDITS=... ARGS=...)

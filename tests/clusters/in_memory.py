@@ -4,8 +4,9 @@ As little of each as a simulated controller notices: versions and generations, o
 restart and become Ready when told to.
 """
 
-import json
 from copy import deepcopy
+
+import orjson
 
 from omeflow.kube.request import Object
 from omeflow.local.simulation.machine import Machine
@@ -41,7 +42,7 @@ class InMemoryCluster:
         key = Key.of(obj)
         held = self.objects.get(key, {})
         metadata = held.get("metadata", {}) | obj["metadata"]
-        self._store(key, held | deepcopy(obj) | {"metadata": metadata})
+        self.store(key, held | deepcopy(obj) | {"metadata": metadata})
 
     def run_pod(self, name: str) -> None:
         """One turn of a kubelet: start or replace containers, or set Ready, or see a deletion through."""
@@ -50,7 +51,7 @@ class InMemoryCluster:
         if pod is None:
             return
         if "deletionTimestamp" in pod["metadata"]:
-            self._remove(key)
+            self.remove(key)
             return
         status = pod.get("status") or {}
         conditions = {each["type"]: each for each in status.get("conditions") or []}
@@ -67,7 +68,7 @@ class InMemoryCluster:
             conditions["Ready"] = self._condition("Ready", passed)
         status = status | {"conditions": list(conditions.values())}
         if status != pod.get("status"):
-            self._store(key, pod | {"status": status})
+            self.store(key, pod | {"status": status})
 
     def restart_container(self, name: str) -> None:
         """A container of the pod crashes, and its kubelet starts it again."""
@@ -75,7 +76,7 @@ class InMemoryCluster:
         pod = self.objects[key]
         first, *others = pod["status"]["containerStatuses"]
         restarted = first | {"restartCount": first.get("restartCount", 0) + 1}
-        self._store(key, pod | {"status": pod["status"] | {"containerStatuses": [restarted, *others]}})
+        self.store(key, pod | {"status": pod["status"] | {"containerStatuses": [restarted, *others]}})
 
     def run_all_pods(self) -> bool:
         """One turn of every kubelet; False if none had anything to do."""
@@ -92,7 +93,7 @@ class InMemoryCluster:
         if due is None:
             return False
         for write in due[1].writes:
-            self._carry_out(write)
+            self.carry_out(write)
         return True
 
     def settle(self) -> None:
@@ -109,6 +110,9 @@ class InMemoryCluster:
                 self.now += wait
         raise AssertionError("does not settle")
 
+    def changed(self, former: Object | None, present: Object | None) -> None:
+        """Called after every write; `former` is None for a new object, `present` for one that is gone."""
+
     # Reading.
 
     def pods(self) -> dict[str, Object]:
@@ -120,23 +124,23 @@ class InMemoryCluster:
 
     # The API server.
 
-    def _carry_out(self, write: Write) -> None:
+    def carry_out(self, write: Write) -> None:
         match write:
             case Apply(obj, subresource):
                 key = Key.of(obj)
                 held = self.objects.get(key, {})
                 if subresource:
-                    self._store(key, held | {"status": obj["status"]})
+                    self.store(key, held | {"status": obj["status"]})
                 else:
                     metadata = held.get("metadata", {}) | obj["metadata"]
-                    self._store(key, held | obj | {"metadata": metadata})
+                    self.store(key, held | obj | {"metadata": metadata})
             case Create(obj):
                 assert Key.of(obj) not in self.objects, f"{Key.of(obj)} exists"
-                self._store(Key.of(obj), obj)
+                self.store(Key.of(obj), obj)
             case Patch(obj, patch):
                 held = self.objects.get(Key.of(obj))
                 if held is not None and held["metadata"]["uid"] == obj["metadata"]["uid"]:
-                    self._store(Key.of(obj), _merged(held, patch))
+                    self.store(Key.of(obj), _merged(held, patch))
             case Delete(obj):
                 self.delete(Key.of(obj))
                 self.machine.doomed(obj, now=self.now)
@@ -150,14 +154,14 @@ class InMemoryCluster:
             return
         if key.kind == "Pod":
             metadata = {"deletionTimestamp": timestamp(self.now)} | held["metadata"]
-            self._store(key, held | {"metadata": metadata})
+            self.store(key, held | {"metadata": metadata})
         else:
-            self._remove(key)
+            self.remove(key)
 
-    def _store(self, key: Key, obj: Object) -> None:
+    def store(self, key: Key, obj: Object) -> None:
         held = self.objects.get(key)
         metadata = {"generation": 1} | obj["metadata"]
-        stored = json.loads(json.dumps(obj | {"metadata": metadata}))
+        stored = orjson.loads(orjson.dumps(obj | {"metadata": metadata}))
         if held is None:
             metadata = stored["metadata"] | {"uid": f"uid-{self.changes}", "generation": 1}
         elif stored == held:
@@ -170,12 +174,14 @@ class InMemoryCluster:
         stored["metadata"] = metadata | {"resourceVersion": str(self.changes)}
         self.objects[key] = stored
         self.machine.saw(stored)
+        self.changed(held, stored)
 
-    def _remove(self, key: Key) -> None:
+    def remove(self, key: Key) -> None:
         """The object goes, and what it owns after it."""
         self.changes += 1
         gone = self.objects.pop(key)
         self.machine.gone(gone)
+        self.changed(gone, None)
         for each, obj in list(self.objects.items()):
             if any(owner["uid"] == gone["metadata"]["uid"] for owner in obj["metadata"].get("ownerReferences") or []):
                 self.delete(each)

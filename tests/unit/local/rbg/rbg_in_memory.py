@@ -25,7 +25,7 @@ class GroupInMemory(InMemoryCluster):
         stored = [{"replicas": counts.get(role["name"], 1)} | role for role in deepcopy(roles)]
         metadata = {"name": "chat", "namespace": NAMESPACE}
         group = {"apiVersion": wire.API_VERSION, "kind": "RoleBasedGroup", "metadata": metadata}
-        self._store(key, (held or group) | {"spec": {"roles": stored}})
+        self.store(key, (held or group) | {"spec": {"roles": stored}})
 
     def scale(self, role: str, replicas: int) -> bool:
         """What an autoscaler writes; False while the adapter is not bound."""
@@ -33,13 +33,13 @@ class GroupInMemory(InMemoryCluster):
         adapter = self.objects.get(key)
         if adapter is None or (adapter.get("status") or {}).get("phase") != "Bound":
             return False
-        self._store(key, adapter | {"spec": adapter["spec"] | {"replicas": replicas}})
+        self.store(key, adapter | {"spec": adapter["spec"] | {"replicas": replicas}})
         return True
 
     def annotate_group(self, annotations: dict[str, str]) -> None:
         key = Key("RoleBasedGroup", NAMESPACE, "chat")
         held = self.objects[key]
-        self._store(key, held | {"metadata": held["metadata"] | {"annotations": annotations}})
+        self.store(key, held | {"metadata": held["metadata"] | {"annotations": annotations}})
 
     def pods_of(self, role: str) -> dict[str, Object]:
         return {name: pod for name, pod in self.pods().items() if labels_of(pod)[wire.ROLE_NAME] == role}
