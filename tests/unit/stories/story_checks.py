@@ -201,10 +201,10 @@ class Checks:
         if role not in self._stage:
             raise Broken(f"{role} gets {template} in the stage of {', '.join(self._stage)}")
         self._in_order(role)
-        if self.spec.backend == RBG and standing.established and not standing.clean:
-            # RBG's controller moves spare instances at once, also those that stand in for others (rbg.md 5.1).
-            spare = scaled((standing.shape.bounds or (1, 0))[1], standing.established, up=True)
-            standing.allowance += spare
+        if standing.established and not standing.clean:
+            # A newer edit moves spare instances first, also those that stand in for others: RBG's controller counts
+            # them as free (rbg.md 5.1), and a LeaderWorkerSet has them at the top, where it begins.
+            standing.allowance += self._spare(standing)
         standing.template, standing.clean = template, False
 
     def _in_order(self, role: str) -> None:
@@ -251,7 +251,7 @@ class Checks:
         standing, wanted = self.roles[role], self._wanted(role)
         if standing.template is None:
             return
-        available = self._available(role)
+        available = self.available(role)
         if standing.established is not None and wanted < standing.established:
             missing = standing.established - available
             standing.established = wanted
@@ -268,7 +268,7 @@ class Checks:
         """The lowest count that any object has: the backend is on its way there."""
         return min(map(_present, self.roles[role].counts.values()), default=0)
 
-    def _available(self, role: str) -> int:
+    def available(self, role: str) -> int:
         size = self.roles[role].shape.nodes
         ready: dict[str, int] = defaultdict(int)
         for pod in self.pods[role].values():
@@ -278,6 +278,13 @@ class Checks:
 
     def _instances(self, role: str) -> set[str]:
         return {instance_of(pod) for pod in self.pods[role].values() if not terminating(pod)}
+
+    def _spare(self, standing: Standing) -> int:
+        """How many instances above the count a rollout may use, if they are told from others by their ordinals."""
+        shape = standing.shape
+        if self.spec.backend == RBG:
+            return scaled((shape.bounds or (1, 0))[1], standing.established or 0, up=True)
+        return 1 if shape.nodes > 1 else 0
 
     def _budget(self, role: str, count: int) -> int:
         """How many instances may be away, as the backend reads its own fields."""
@@ -300,8 +307,8 @@ class Checks:
                 raise Broken(f"{role} is declared done, but {name_of(pod)} runs {template_of(role, pod)}")
             if terminating(pod):
                 raise Broken(f"{role} is declared done, but {name_of(pod)} is still going away")
-        if self._available(role) != wanted or len(self.pods[role]) != wanted * self.roles[role].shape.nodes:
-            raise Broken(f"{role} is declared done with {self._available(role)} of {wanted} available")
+        if self.available(role) != wanted or len(self.pods[role]) != wanted * self.roles[role].shape.nodes:
+            raise Broken(f"{role} is declared done with {self.available(role)} of {wanted} available")
 
 
 def _present(counts: Sequenced) -> int:
