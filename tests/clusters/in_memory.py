@@ -4,13 +4,11 @@ As little of each as a simulated controller notices: versions and generations, o
 restart and become Ready when told to.
 """
 
-from copy import deepcopy
-
 import orjson
 
 from omeflow.kube.request import Object
 from omeflow.local.simulation.machine import Machine
-from omeflow.local.simulation.objects import timestamp
+from omeflow.local.simulation.objects import copied, timestamp
 from omeflow.local.simulation.state import Key
 from omeflow.local.simulation.writes import Apply, Create, Delete, Patch, Record, Write
 
@@ -42,7 +40,7 @@ class InMemoryCluster:
         key = Key.of(obj)
         held = self.objects.get(key, {})
         metadata = held.get("metadata", {}) | obj["metadata"]
-        self.store(key, held | deepcopy(obj) | {"metadata": metadata})
+        self.store(key, held | copied(obj) | {"metadata": metadata})
 
     def run_pod(self, name: str) -> None:
         """One turn of a kubelet: start or replace containers, or set Ready, or see a deletion through."""

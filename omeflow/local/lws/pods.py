@@ -1,12 +1,11 @@
 """The pods of a group: the leader's and its workers', as StatefulSets and LeaderWorkerSet's webhook make them."""
 
 import hashlib
-from copy import deepcopy
 
 from omeflow.kube.request import Object
 from omeflow.local.lws import wire
 from omeflow.local.lws.spec import Template
-from omeflow.local.simulation.objects import is_true, labels_of, name_of, namespace_of, owned_by, status_of
+from omeflow.local.simulation.objects import copied, is_true, labels_of, name_of, namespace_of, owned_by, status_of
 
 
 def leader_name(lws: Object, group: int) -> str:
@@ -84,7 +83,7 @@ def _pod(
     subdomain: str,
 ) -> Object:
     """A pod of what would be StatefulSet `set_name`: its labels and host name are a StatefulSet's."""
-    metadata, spec = given.get("metadata") or {}, deepcopy(given["spec"])
+    metadata, spec = given.get("metadata") or {}, copied(given["spec"])
     of_set = {
         "statefulset.kubernetes.io/pod-name": name,
         "apps.kubernetes.io/pod-index": name.rpartition("-")[2],

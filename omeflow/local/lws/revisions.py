@@ -4,12 +4,10 @@ The key, a hash of the template, is a label of every pod of a group. Coming back
 ControllerRevision with the former key, so that groups that never left it are up to date at once.
 """
 
-from copy import deepcopy
-
 from omeflow.kube.request import Object
 from omeflow.local.lws import wire
 from omeflow.local.lws.spec import Template, template_of
-from omeflow.local.simulation.objects import labels_of, name_of, namespace_of, owned_by, short_hash
+from omeflow.local.simulation.objects import copied, labels_of, name_of, namespace_of, owned_by, short_hash
 from omeflow.local.simulation.writes import Create, Delete, Write
 
 
@@ -23,13 +21,13 @@ class Revisions:
             known: its ControllerRevisions.
         """
         self._known = sorted(known, key=lambda each: int(each["revision"]))
-        self._templates = {key_of(each): template_of(deepcopy(each["data"])) for each in self._known}
+        self._templates = {key_of(each): template_of(copied(each["data"])) for each in self._known}
         self.update = short_hash(wanted)
         self.writes: list[Write] = []
         if not self._known or key_of(self._known[-1]) != self.update:
             number = int(self._known[-1]["revision"]) + 1 if self._known else 1
             self.writes.append(Create(_controller_revision(lws, wanted, self.update, number)))
-            self._templates[self.update] = template_of(deepcopy(wanted))
+            self._templates[self.update] = template_of(copied(wanted))
 
     @property
     def former(self) -> str:

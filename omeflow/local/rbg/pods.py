@@ -1,13 +1,12 @@
 """One pod of a RoleInstance: how it is made, how far it can follow another template in place, when it is ready."""
 
-from copy import deepcopy
-
 import orjson
 
 from omeflow.kube.request import Object
 from omeflow.local.rbg import revisions, wire
 from omeflow.local.simulation.objects import (
     condition,
+    copied,
     is_true,
     labels_of,
     name_of,
@@ -20,7 +19,7 @@ from omeflow.local.simulation.objects import (
 
 
 def make_pod(instance: Object, name: str, component: Object, number: int, revision: str) -> Object:
-    template = deepcopy(component["template"])
+    template = copied(component["template"])
     labels = template["metadata"]["labels"] | {
         wire.REVISION_HASH: revisions.hash_in(revision),
         wire.INSTANCE_NAME: name_of(instance),

@@ -5,11 +5,9 @@ chat-engine-5d9f`. A RoleInstance has revisions of its own, `chat-engine-0-77c4`
 `77c4`. So a pod's label says nothing about its set's revision; the RoleInstance is in between.
 """
 
-from copy import deepcopy
-
 from omeflow.kube.request import Object
 from omeflow.local.rbg import wire
-from omeflow.local.simulation.objects import labels_of, name_of, namespace_of, owned_by, short_hash
+from omeflow.local.simulation.objects import copied, labels_of, name_of, namespace_of, owned_by, short_hash
 from omeflow.local.simulation.writes import Create, Delete, Patch, Write
 
 HISTORY_LIMIT = 10
@@ -30,7 +28,7 @@ def hash_in(revision: str) -> str:
 
 
 def template_of(revision: Object) -> Object:
-    return deepcopy(dict(revision["data"]["template"]))
+    return copied(revision["data"]["template"])
 
 
 def record(owner: Object, template: Object, known: list[Object]) -> tuple[str, list[Write]]:

@@ -4,14 +4,12 @@ Added are labels, variables ahead of the user's own, and the mount of the group'
 Readiness gates, host names and labels that differ between pods come later, when a pod is made.
 """
 
-from copy import deepcopy
-
 import yaml
 
 from omeflow.kube.request import Object
 from omeflow.local.rbg import wire
 from omeflow.local.rbg.merge import merge
-from omeflow.local.simulation.objects import name_of, namespace_of
+from omeflow.local.simulation.objects import copied, name_of, namespace_of
 
 _CONFIG_VOLUME, _CONFIG_PATH, _CONFIG_FILE = "rbg-cluster-config", "/etc/rbg", "config.yaml"
 
@@ -137,7 +135,7 @@ def _base(group: Object, pattern: Object) -> Object:
 def _injected(
     group: Object, role: Object, template: Object, labels: dict[str, str], *, leader_address: str | None = None
 ) -> Object:
-    made = deepcopy(template)
+    made = copied(template)
     metadata, spec = made.setdefault("metadata", {}), made.setdefault("spec", {})
     metadata["labels"] = (metadata.get("labels") or {}) | labels
     volumes = spec.setdefault("volumes", [])

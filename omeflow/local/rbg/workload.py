@@ -10,7 +10,6 @@ Two weaknesses of the real controller are kept, because omeflow has to live with
 """
 
 from collections.abc import Mapping
-from copy import deepcopy
 from dataclasses import dataclass, replace
 
 import orjson
@@ -28,6 +27,7 @@ from omeflow.local.rbg.health import (
 )
 from omeflow.local.simulation.objects import (
     condition,
+    copied,
     is_true,
     labels_of,
     name_of,
@@ -163,7 +163,7 @@ def _identity(workload: Object, ordinal: int) -> dict[str, str]:
 
 
 def _with_identity(template: Object, identity: dict[str, str]) -> Object:
-    spec = deepcopy(template)
+    spec = copied(template)
     for component in spec["components"]:
         component["template"]["metadata"]["labels"] |= identity
     return spec

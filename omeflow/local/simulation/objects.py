@@ -66,6 +66,12 @@ def seconds(written: str) -> float:
     return datetime.fromisoformat(written).timestamp()
 
 
+def copied(obj: Object) -> Object:
+    """A deep copy, several times as fast as any that does not know that it copies JSON."""
+    copy: Object = orjson.loads(orjson.dumps(obj))
+    return copy
+
+
 def short_hash(value: object) -> str:
     """The first ten hexadecimal digits of the SHA-256 of a value's canonical JSON."""
     return hashlib.sha256(orjson.dumps(value, option=orjson.OPT_SORT_KEYS)).hexdigest()[:10]
