@@ -11,7 +11,7 @@ from random import Random
 from clusters.in_memory import NAMESPACE
 from story_checks import ORDER, Broken, Checks
 from story_cluster import StoryCluster
-from story_omeflow import Omeflow
+from story_omeflow import Omeflow, Order
 from story_service import (
     BAD,
     DEPLOYMENT,
@@ -30,6 +30,7 @@ from story_service import (
 from omeflow.api.names import DECODER, ENGINE, ROUTER
 from omeflow.local.simulation.objects import is_true, terminating
 from omeflow.local.simulation.state import Key
+from omeflow.rollout.planner import DEFAULT_ORDER
 from strategies.contract import reference_to
 
 ACTIONS = (2, 6)
@@ -38,6 +39,13 @@ MOST = 4
 """Replicas."""
 PATIENCE = 4 * 3600.0
 """Simulated seconds in which everything has to converge once nobody does anything any more."""
+ORDERS: tuple[Order, ...] = (
+    DEFAULT_ORDER,
+    ((ROUTER,), (DECODER,), (ENGINE,)),
+    ((ENGINE, DECODER), (ROUTER,)),
+    ((ENGINE, DECODER, ROUTER),),
+)
+"""Of stages, as rollout policies say it."""
 BOUNDS = {
     RBG: (None, None, (1, 0), (2, 0), ("50%", 0), (1, 1), (0, 1)),
     DEPLOYMENT: (None, None, (1, 0), (1, 1), ("25%", "25%"), ("50%", 0)),
@@ -115,6 +123,11 @@ class Story:
     def stop_controllers(self, seconds: float) -> None:
         self.tell(f"controllers are down for {seconds:.0f} s")
         self.controllers_down = self.cluster.now + seconds
+
+    def give_order(self, order: Order) -> None:
+        """An edit of the rollout policy."""
+        self.tell(f"order {', then '.join(' and '.join(stage) for stage in order)}")
+        self.omeflow.order = order
 
     def pause(self, paused: bool) -> None:
         self.tell("pause" if paused else "resume")
@@ -272,6 +285,7 @@ class RandomStory(Story):
             (3, self._minimum),
             (2, self._kill),
             (2, self._remove_or_add),
+            (2, lambda role: self.give_order(self.random.choice(ORDERS))),
             (1, lambda role: self.pause(not self.omeflow.paused)),
             (1, lambda role: self.stop_controllers(self.random.uniform(5, 90))),
         ]

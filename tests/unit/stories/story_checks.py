@@ -209,13 +209,14 @@ class Checks:
 
     def _in_order(self, role: str) -> None:
         assert self._attempt is not None
+        rank = {one: index for index, stage in enumerate(self._attempt.order) for one in stage}
         for other in ORDER:
             standing, wanted = self.roles.get(other), self._attempt.spec.roles.get(other)
             if standing is None or wanted is None or other in self._stage or not standing.was_done:
                 continue
-            if not self._is_settled(other):
+            if not self._is_settled(other) and not self._unsettled.issuperset((role, other)):
                 raise Broken(f"{role} changes while {other} is not through with {standing.template}")
-            earlier = ORDER.index(other) < ORDER.index(role)
+            earlier = rank[other] < rank[role]
             first = role not in self._unsettled or other in self._unsettled
             if earlier and first and standing.template != wanted.template:
                 raise Broken(f"{role} changes before {other}, whose turn comes first")
@@ -258,7 +259,9 @@ class Checks:
             standing.allowance = max(self._budget(role, wanted), min(wanted, missing))
         if wanted and available == wanted == len(self._instances(role)) and self._is_settled(role):
             standing.established, standing.allowance = wanted, self._budget(role, wanted)
-            standing.killed.clear()
+            # One that comes back under its name is away until then; others are replaced, and never come back.
+            by_ordinal = self.spec.backend == RBG or standing.shape.nodes > 1
+            standing.killed = standing.killed - self._instances(role) if by_ordinal else set()
         elif standing.established is not None and standing.established - available > standing.allowance:
             raise Broken(f"{role}: {available} of {standing.established} available, {standing.allowance} may be away")
 

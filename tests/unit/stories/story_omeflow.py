@@ -15,7 +15,9 @@ from story_service import OWNER, SERVICE, Spec, inputs_of, render_again, rendere
 from omeflow.api.errors import Conflict, FieldOwned
 from omeflow.api.kinds import HORIZONTAL_POD_AUTOSCALER, Kind, kind_of
 from omeflow.api.names import FIELD_MANAGER
+from omeflow.api.policies import Policy
 from omeflow.api.steps import Stage
+from omeflow.rollout.planner import DEFAULT_ORDER
 from omeflow.rollout.roles import RoleState
 from strategies.contract import Apply, Desired, Live, Manifest, Reference, Strategy, reference_to
 from strategies.counts import unscaled_count
@@ -23,6 +25,7 @@ from strategies.history import Former, History, address
 from strategies.planning import Planned, expected_attempts, mixture, plan_attempt
 
 Turn = Iterator[None]
+Order = tuple[tuple[str, ...], ...]
 
 
 @dataclass
@@ -31,6 +34,7 @@ class Attempt:
 
     number: int
     spec: Spec
+    order: Order
     strategy: Strategy
     desired: Desired
     planned: Planned
@@ -48,6 +52,7 @@ class Omeflow:
 
     Attributes:
         spec: what the user wants; None before the service exists.
+        order: of the stages, as the rollout policy says that is in force.
         paused: no stage begins.
         stage: roles that the stage in hand writes; none otherwise.
         log: told of what it does, in words.
@@ -61,6 +66,7 @@ class Omeflow:
     on_plan: Callable[[Attempt], None] = lambda attempt: None
     on_stage: Callable[[Attempt, Sequence[str]], None] = lambda attempt, roles: None
     on_done: Callable[[Attempt, Sequence[str]], None] = lambda attempt, roles: None
+    order: Order = DEFAULT_ORDER
     paused: bool = False
     attempts: list[Attempt] = field(default_factory=list)
     _run: Turn | None = None
@@ -90,7 +96,9 @@ class Omeflow:
 
     @property
     def _interrupted(self) -> bool:
-        return not self.attempts or self.last.spec != self.spec
+        if not self.attempts or self.last.spec != self.spec:
+            return True
+        return self.last.phase == "Progressing" and self.last.order != self.order
 
     # The run.
 
@@ -121,9 +129,10 @@ class Omeflow:
             live=self.read_live(strategy, [*history.workloads(), *desired.workloads]),
             history=history,
             render=render_again,
-            forced=False,
+            forced=bool(self.attempts) and self.last.spec == self.spec,
+            policy=Policy(name="mine", said={"order": [list(stage) for stage in self.order]}),
         )
-        return Attempt(number, self.spec, strategy, desired, planned, history)
+        return Attempt(number, self.spec, self.order, strategy, desired, planned, history)
 
     def _carry_out(self, attempt: Attempt) -> Turn:
         plan = attempt.planned.plan
