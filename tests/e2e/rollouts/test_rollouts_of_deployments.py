@@ -154,3 +154,24 @@ async def test_what_somebody_takes_away_is_put_back(plain: Platform) -> None:
         lambda left: "plain-router" in left["Deployment"] and "plain-engine" in left["PodDisruptionBudget"],
         what="both objects again",
     )
+
+
+async def test_a_restart_that_somebody_asks_for_is_one_restart_and_stays_in_the_template(plain: Platform) -> None:
+    restarted = {"kubectl.kubernetes.io/restartedAt": "2026-11-22T10:00:00Z"}
+    patch = {"spec": {"template": {"metadata": {"annotations": restarted}}}}
+    before = await plain.pods("plain")
+    await plain.cluster.merge_patch(DEPLOYMENT, "plain-engine", plain.namespace, patch, manager="kubectl-rollout")
+    asked = await of(plain, "engine")
+
+    async def kept() -> set[str]:
+        return before.keys() & (await plain.pods("plain")).keys()
+
+    routers = {name for name in before if "-router-" in name}
+    await plain.eventually(kept, lambda found: found == routers, what="new pods of the engine")
+    await plain.edit("plain", image(NEW, "engine"))
+    record = await plain.ended("plain", 2)
+    assert [stage.name for stage in record.status.stages] == ["engine"]
+    edited = await of(plain, "engine")
+    assert edited["metadata"]["generation"] == asked["metadata"]["generation"] + 1, "nobody wrote but for the edit"
+    assert edited["spec"]["template"]["metadata"]["annotations"].items() >= restarted.items()
+    assert await images(plain, "engine") == {NEW}
