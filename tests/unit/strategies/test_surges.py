@@ -5,10 +5,14 @@ from typing import Any
 import pytest
 import rbg_samples
 import single_component_samples as samples
+from hypothesis import given
+from hypothesis import strategies as st
 from rbg_samples import CONTAINER, OWNER, config
 
 from omeflow.api.kinds import KNATIVE_SERVICE, RAY_CLUSTER
 from omeflow.components.types import DeploymentMode
+from omeflow.local.lws.rollout import GroupState, allowance
+from omeflow.local.lws.spec import policy_of
 from omeflow.rollout.capacity import Surge
 from strategies.contract import DesiredRole, Live
 from strategies.rbg import roles as rbg_roles
@@ -138,6 +142,21 @@ class TestLeaderWorkerSets:
         role = single(DeploymentMode.MULTI_NODE, **SEVERAL_NODES)
         running = placed([pod for number in range(count) for pod in samples.group(number, size=3)])
         assert of_single(role, samples.live(samples.leader_worker_set(count, size=3), pods=running)) == expected
+
+    @given(
+        count=st.integers(0, 9), bound=st.sampled_from([(1, 0), (0, 1), (1, 1), (2, 1), (1, 2), (3, "50%"), ("50%", 1)])
+    )
+    def test_they_are_those_that_the_backend_makes_first(self, count: int, bound: tuple[Any, Any]) -> None:
+        role = single(DeploymentMode.MULTI_NODE, **SEVERAL_NODES)
+        [manifest] = role.body.values()
+        update = {"maxSurge": bound[0], "maxUnavailable": bound[1]}
+        manifest["spec"]["rolloutStrategy"]["rollingUpdateConfiguration"] = update
+        policy = policy_of({"spec": {**manifest["spec"], "replicas": count}})
+        old = GroupState(started=True, ready=True, updated=False)
+        made = allowance(policy, [old] * count, rolling=True).count - count
+        running = placed([pod for number in range(count) for pod in samples.group(number, size=3)])
+        live = samples.live(samples.leader_worker_set(count, size=3), pods=running)
+        assert of_single(role, live) == [made, 2 * made]
 
     def test_leaders_and_workers_have_specs_of_their_own(self) -> None:
         role = single(DeploymentMode.MULTI_NODE, min_replicas=2, **SEVERAL_NODES)
