@@ -58,7 +58,10 @@ class CheckCapacity:
             surges = strategy.surge(service, [desired.roles[role] for role in moving], live)
             return "; ".join(await self._without_room(surges))
         except ValueError as error:
-            raise Invalid(f"InferenceService {record.metadata['namespace']}/{service}: a quantity {error}") from error
+            raise Invalid(
+                f"InferenceService {record.metadata['namespace']}/{service}: stage {request.stage.name} cannot be"
+                f" counted: {error}; correct the resources or the deploymentStrategy of its roles"
+            ) from error
 
     async def _without_room(self, surges: list[Surge]) -> list[str]:
         if not any(surge.pods for surge in surges):

@@ -1,65 +1,30 @@
 """Before a stage is written: is there room for what it runs on top? On a real API server, with nodes of the test's."""
 
 from collections.abc import AsyncIterator
-from typing import Any
 
 import pytest
 import pytest_asyncio
+from clusters.pools import LABEL, MODEL, Pool
 from working import DEADLINE, Service, Taken, Working, does
 
-from omeflow.api.errors import NotFound, Outdated, ServiceGone
-from omeflow.api.kinds import EVENT, INFERENCE_ROLLOUT, INFERENCE_SERVICE, NODE, POD
+from omeflow.api.errors import Invalid, NotFound, Outdated, ServiceGone
+from omeflow.api.kinds import EVENT, INFERENCE_ROLLOUT, INFERENCE_SERVICE
 from omeflow.api.rollouts import InferenceRollout, Phase, Wait
 from omeflow.api.steps import AwaitRequest, Room
 from omeflow.kube.client import Cluster
-from omeflow.local.nodes import GPUS, gpu_nodes, is_usable
-from omeflow.local.readiness import until
-
-Manifest = dict[str, Any]
-POOL = "omeflow-tests/pool"
-MODEL = "llama-3-8b"
-
-
-class Pool:
-    """Nodes that only pods of this namespace look for."""
-
-    def __init__(self, cluster: Cluster, name: str) -> None:
-        self.cluster, self.name = cluster, name
-        self.nodes: list[str] = []
-
-    async def add(self, gpus: int) -> str:
-        prefix = f"{self.name}-{len(self.nodes)}"
-        [node] = gpu_nodes(1, models=[MODEL], labels={POOL: self.name}, prefix=prefix, gpus=gpus)
-        name = node["metadata"]["name"]
-        self.nodes.append(name)
-        await self.cluster.create(node)
-
-        async def usable() -> bool:
-            return is_usable(await self.cluster.get(NODE, name))
-
-        await until(usable, what=f"node {name} to take pods", interval=0.2)
-        return name
-
-    async def fill(self, node: str, gpus: int, *, namespace: str) -> None:
-        """A pod of somebody else's, which has been given its node."""
-        container = {"name": "main", "image": "img", "resources": {"limits": {GPUS: str(gpus)}}}
-        spec = {"nodeName": node, "containers": [container]}
-        metadata = {"name": f"filler-{node}", "namespace": namespace}
-        await self.cluster.create({"apiVersion": "v1", "kind": POD.name, "metadata": metadata, "spec": spec})
+from omeflow.local.nodes import GPUS, model_label
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def pool(cluster: Cluster, namespace: str) -> AsyncIterator[Pool]:
-    made = Pool(cluster, namespace)
-    yield made
-    for node in made.nodes:
-        await cluster.delete(NODE, node)
+    async with Pool.of(cluster, namespace) as made:
+        yield made
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def choosy(service: Service, pool: Pool) -> Service:
     """The service, whose engine (2 pods) and decoder (3 pods), a GPU each, run in the pool only."""
-    selector = {"nodeSelector": {POOL: pool.name}}
+    selector = {"nodeSelector": pool.selector}
     await service.edit({"engine": selector, "decoder": selector})
     return service
 
@@ -85,7 +50,7 @@ async def test_a_stage_without_room_is_recorded_with_what_is_missing_and_nothing
     taken = await worker.take_up(choosy, "run/1")
     await pool.add(4)
     lacks = await look(taken)
-    where = f"nodeSelector models.ome.io/clusterbasemodel.{MODEL}=Ready, {POOL}={pool.name}"
+    where = f"nodeSelector {model_label(MODEL)}=Ready, {LABEL}={pool.name}"
     assert lacks == f"5 {GPUS} for 5 more pods of engine and decoder: 4 are free on the 1 node that matches {where}"
     status = (await record(choosy)).status
     assert status.phase is Phase.PROGRESSING
@@ -169,3 +134,10 @@ async def test_what_a_newer_attempt_has_applied_is_not_waited_for(choosy: Servic
     await second.carry_out()
     with pytest.raises(Outdated, match="attempt 1 is outdated"):
         await look(first)
+
+
+async def test_a_quantity_that_nobody_can_read_is_the_users_to_correct(choosy: Service, worker: Working) -> None:
+    await (await worker.take_up(choosy, "run/1")).carry_out()
+    await choosy.edit({"engine": {"deploymentStrategy": {"rollingUpdate": {"maxSurge": "some", "maxUnavailable": 0}}}})
+    with pytest.raises(Invalid, match=r"stage engine cannot be counted: .*'some'"):
+        await look(await worker.take_up(choosy, "run/2"))
