@@ -100,19 +100,23 @@ def _waiting(record: InferenceRollout, request: AwaitRequest, lacking: str) -> S
         timing if timing.finished_at else timing.model_copy(update={"finished_at": moment})
         for timing in record.status.stages
     ]
-    wait = Wait(
-        name=f"capacity for {request.stage.name}",
-        reason=f"deadline passed; {lacking}" if request.passed else lacking,
-        deadline=timestamp(request.deadline) if request.deadline else None,
-    )
-    phase = Phase.BLOCKED if request.passed else Phase.PROGRESSING
+    name, deadline = f"capacity for {request.stage.name}", timestamp(request.deadline) if request.deadline else None
+    blocked = request.passed or _is_blocked(record.status, name, deadline)
+    wait = Wait(name=name, reason=f"deadline passed; {lacking}" if blocked else lacking, deadline=deadline)
+    phase = Phase.BLOCKED if blocked else Phase.PROGRESSING
     waiting = {
         "phase": phase,
         "stage": request.stage.name,
-        "message": lacking if request.passed else None,
+        "message": lacking if blocked else None,
         "run_id": activity.info().workflow_run_id,
         "started_at": record.status.started_at or moment,
         "stages": over,
         "wait": wait,
     }
     return record.status.model_copy(update=waiting)
+
+
+def _is_blocked(status: Status, name: str, deadline: str | None) -> bool:
+    """Whether it has been told of this very wait that its deadline has passed."""
+    told = status.wait
+    return status.phase is Phase.BLOCKED and told is not None and (told.name, told.deadline) == (name, deadline)

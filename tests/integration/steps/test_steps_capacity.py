@@ -29,10 +29,10 @@ async def choosy(service: Service, pool: Pool) -> Service:
     return service
 
 
-async def look(taken: Taken, index: int = 0, *, passed: bool = False) -> str:
+async def look(taken: Taken, index: int = 0, *, passed: bool = False, deadline: str = DEADLINE) -> str:
     """What the stage lacks."""
     request = AwaitRequest(
-        attempt=taken.attempt, stage=taken.plan.stages[index], index=index, deadline=DEADLINE, passed=passed
+        attempt=taken.attempt, stage=taken.plan.stages[index], index=index, deadline=deadline, passed=passed
     )
     room = await does(taken.worker.room.run, request)
     assert isinstance(room, Room)
@@ -80,6 +80,20 @@ async def test_a_wait_whose_deadline_has_passed_is_a_block(choosy: Service, work
     assert (status.phase, status.message) == (Phase.BLOCKED, lacks)
     assert status.wait is not None
     assert status.wait.reason == f"deadline passed; {lacks}"
+
+
+async def test_a_block_stays_one_while_room_is_looked_for_until_it_gets_another_deadline(
+    choosy: Service, worker: Working
+) -> None:
+    taken = await worker.take_up(choosy, "run/1")
+    await look(taken, passed=True)
+    lacks = await look(taken)
+    status = (await record(choosy)).status
+    assert status.phase is Phase.BLOCKED
+    assert status.wait is not None
+    assert status.wait.reason == f"deadline passed; {lacks}"
+    await look(taken, deadline="2026-11-22T13:00:00+00:00")
+    assert (await record(choosy)).status.phase is Phase.PROGRESSING
 
 
 async def test_a_look_that_finds_the_same_writes_nothing(choosy: Service, worker: Working) -> None:
