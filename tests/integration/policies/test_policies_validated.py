@@ -1,9 +1,12 @@
 """What the API server itself refuses of a RolloutPolicy, and what it fills in: nobody has to wait for a rollout."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
+import yaml
 
 from omeflow.api.errors import Invalid
 from omeflow.api.policies import policy_of
@@ -13,6 +16,7 @@ from omeflow.local import crds
 
 pytestmark = pytest.mark.real_cluster
 
+REPOSITORY = Path(__file__).parents[3]
 AFTER = {"after": ["engine"]}
 QUERY = {"url": "http://prometheus.monitoring", "query": "up", "comparison": ">=", "threshold": 0.5}
 FULL = {
@@ -106,3 +110,22 @@ async def test_what_cannot_be_meant_is_refused_at_once(
 ) -> None:
     with pytest.raises(Invalid, match=said):
         await store(cluster, namespace, **spec)
+
+
+@pytest.mark.parametrize("source", ["examples/rolloutpolicy.yaml", "docs/rollouts.md"])
+async def test_what_people_are_shown_is_accepted_as_it_is(
+    prepared: None, cluster: Cluster, namespace: str, source: str
+) -> None:
+    text = (REPOSITORY / source).read_text()
+    if source.endswith(".md"):
+        block = re.search(r"```yaml\n(.*?)```", text, re.DOTALL)
+        assert block is not None
+        text = block[1]
+    shown = yaml.safe_load(text)
+    stored = await store(cluster, namespace, **shown["spec"])
+    for field, value in shown["spec"].items():
+        if field != "gates":  # the server fills in their intervals
+            assert stored["spec"][field] == value
+    assert [gate.kind for gate in policy_of(stored).spec.gates] == [
+        next(kind for kind in gate if kind != "after") for gate in shown["spec"].get("gates", [])
+    ]
