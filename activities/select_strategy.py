@@ -43,10 +43,11 @@ class SelectStrategy:
             inputs, seen = inputs_of(await self.records.get(goes_on.attempt)), known[-1].spec.fingerprint
         else:
             seen = fingerprint(inputs)
-        forced = change.forced and not (change.cause == POLICY and goes_on is None)
-        if not forced and not lost and _is_last(known, seen, in_hand=request.in_hand):
+        if not change.forced and not lost and _is_last(known, seen, in_hand=request.in_hand):
             return Selection(up_to_date=True)
-        if change.cause == POLICY and goes_on:
+        if change.cause == POLICY:
+            if goes_on is None:
+                return Selection(up_to_date=True, why="no attempt is being carried out")
             change = _still(change, goes_on)
         elif change.cause == REPLAY:
             if request.in_hand:

@@ -9,7 +9,7 @@ from typing import Any
 
 from omeflow.api.kinds import INFERENCE_SERVICE
 from omeflow.api.rollouts import InferenceRollout
-from omeflow.api.steps import REPLAY
+from omeflow.api.steps import FORCED
 from omeflow.components.annotations import acts_on_annotation
 from omeflow.components.configuration import CONFIG_MAP, DOMAINS
 from omeflow.components.inputs import Inputs, ObjectValues, ServiceValues, fingerprint, own_values
@@ -20,8 +20,10 @@ from strategies.recorded import inputs_of
 
 
 def inputs_before(attempts: Sequence[InferenceRollout]) -> Inputs | None:
-    """What the last attempt was made from, or should have been: a replay has inputs of a former one, under the
-    fingerprint of those of its time.
+    """What the last attempt was made from, or should have been.
+
+    A replay, a rollback, or what goes on by another policy has inputs of a former one, under the fingerprint of
+    its time.
 
     Args:
         attempts: of one service, oldest first.
@@ -29,7 +31,7 @@ def inputs_before(attempts: Sequence[InferenceRollout]) -> Inputs | None:
     for attempt in reversed(attempts):
         if attempt.spec.inputs:
             inputs = inputs_of(attempt)
-            if attempt.spec.cause != REPLAY or fingerprint(inputs) == attempt.spec.fingerprint:
+            if attempt.spec.cause not in FORCED or fingerprint(inputs) == attempt.spec.fingerprint:
                 return inputs
     return None
 

@@ -105,9 +105,8 @@ def _last_change(facts: Facts) -> Verdict:
         return Verdict("Unknown", "Planning", "the last change is being taken up")
     also = [facts.available] if facts.available else []
     if status.phase is Phase.SUCCEEDED and not last.converged:
-        return Verdict(
-            "True", "Skipped", f"attempt {number} is done without {', '.join(last.skipped)}, which was skipped"
-        )
+        without = f"attempt {number} is done without {', '.join(last.skipped)}, which was skipped"
+        return Verdict("True", "Skipped", "; ".join([without, *also]))
     if status.phase is Phase.SUCCEEDED:
         said = "; ".join([f"attempt {number} converged", *facts.pending.values(), *also])
         return Verdict("True", UPDATE_AVAILABLE if also else "Converged", said)

@@ -112,6 +112,17 @@ async def test_an_edit_of_the_policy_starts_nothing_when_nothing_is_in_hand(serv
     assert await service.phases() == {1: "Succeeded"}
 
 
+async def test_an_edit_of_the_policy_finds_a_rollout_whose_run_was_lost(service: Service, worker: Working) -> None:
+    await (await worker.take_up(service, "run/1")).carry_out()
+    await service.give_image(NEW, "engine", "router")
+    await (await worker.take_up(service, "lost/1")).apply(0)
+    await give_policy(service, "default", **REVERSED)
+    taken = await worker.take_up(service, "run/2", cause="policy")
+    assert [stage.name for stage in taken.plan.stages] == ["engine", "router"]
+    assert {stage.deadline_seconds for stage in taken.plan.stages} == {90}
+    assert await service.phases() == {1: "Succeeded", 2: "Superseded", 3: "Planning"}
+
+
 async def test_a_repair_lets_in_nothing_that_the_policy_holds_back(service: Service, worker: Working) -> None:
     await (await worker.take_up(service, "run/1")).carry_out()
     await service.give_image(NEW, "engine")  # stands for what the service refers to

@@ -107,6 +107,8 @@ NEWER = replace(BEFORE, runtime=with_image("sglang:2"))
         ([attempt(1, BEFORE), attempt(2, NEWER)], NEWER),
         ([attempt(1, BEFORE), attempt(2, None)], BEFORE),
         ([attempt(1, BEFORE), attempt(2, NEWER), attempt(3, BEFORE, cause="replay", at=NEWER)], NEWER),
+        ([attempt(1, BEFORE), attempt(2, NEWER), attempt(3, BEFORE, cause="rollback", at=NEWER)], NEWER),
+        ([attempt(1, BEFORE), attempt(2, NEWER), attempt(3, BEFORE, cause="policy", at=NEWER)], NEWER),
         ([attempt(1, BEFORE), attempt(2, NEWER, cause="replay")], NEWER),
     ],
 )
