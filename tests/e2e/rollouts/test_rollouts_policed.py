@@ -7,9 +7,9 @@ from platform_under_test import Platform, example, image
 
 from omeflow.api.kinds import CLUSTER_SERVING_RUNTIME, INFERENCE_SERVICE, ROLLOUT_POLICY, SERVICE
 from omeflow.api.names import ROLLOUT_POLICY as FOLLOWS
-from omeflow.api.steps import DEPENDENCY, TASK_QUEUE, Change
+from omeflow.api.steps import APPROVE, DEPENDENCY, TASK_QUEUE, Change, ControlRequest
 from omeflow.cli.journal import Journal
-from omeflow.local.stages import STARTUP
+from omeflow.local.stages import STARTUP, UNPULLABLE_TAG
 from strategies.recorded import plan_of
 from workers.watching.queue import Service
 from workers.watching.signals import Signals
@@ -129,6 +129,50 @@ async def test_an_edit_of_the_policy_starts_no_rollout(platform: Platform) -> No
     record = await platform.ended("solo", 2)
     assert record.spec.cause == "edit"
     assert {stage.deadline_seconds for stage in plan_of(record).stages} == {1200}
+
+
+async def test_a_gate_of_the_policy_holds_the_next_stage_until_somebody_approves(platform: Platform) -> None:
+    gate = {"after": ["decoder"], "approval": {}}
+    await give_policy(platform, "default", order=[["decoder"], ["engine"]], gates=[gate])
+    journal = await platform.create(example("prefill-decode-router"))
+    await platform.ended("chat", 1)
+    await platform.edit("chat", image(NEW, "engine", "decoder"))
+
+    async def wait() -> str:
+        found = {record.spec.number: record.status.wait for record in await platform.attempts("chat")}
+        held = found.get(2)
+        return held.name if held else ""
+
+    await platform.eventually(wait, lambda name: name == "approval after decoder", what="the gate in the record")
+    condition = await platform.eventually(
+        lambda: platform.shown("chat", "RolledOut"),
+        lambda condition: "approval after decoder" in condition.get("message", ""),
+        what="the gate in the status",
+    )
+    assert condition["status"] != "True"
+    assert turns(journal) == ["decoder"]
+    uid = (await platform.service("chat"))["metadata"]["uid"]
+    run = platform.temporal.get_workflow_handle(f"isvc/{platform.namespace}/chat")
+    await run.execute_update(APPROVE, ControlRequest(uid=uid, attempt=2, by="somebody"))
+    await platform.ended("chat", 2)
+    assert turns(journal) == ["decoder", "engine"]
+
+
+async def test_a_stage_past_its_deadline_is_rolled_back_if_the_policy_says_so_and_not_tried_again(
+    platform: Platform,
+) -> None:
+    await give_policy(platform, "default", deadline="6s", onFailure="Rollback")
+    await platform.create(example("engine-only"))
+    await platform.ended("solo", 1)
+    before = await _images(platform)
+    await platform.edit("solo", image(f"registry.example/sglang:{UNPULLABLE_TAG}", "engine"))
+    record = await platform.ended("solo", 3)
+    assert record.spec.cause == "rollback"
+    assert await _images(platform) == before
+    condition = await platform.condition("solo", "RolledOut", status="True")
+    assert "attempt 3 converged" in condition["message"]
+    rejected = next(one for one in await platform.attempts("solo") if one.spec.number == 2)
+    assert rejected.spec.fingerprint == record.spec.fingerprint, "a list would apply the rejected edit again"
 
 
 async def test_a_policy_that_does_not_exist_is_refused_with_a_sentence_and_the_next_valid_edit_succeeds(
