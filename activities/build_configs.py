@@ -4,15 +4,14 @@ from dataclasses import dataclass
 
 from temporalio import activity
 
-from activities.reading import read_live, read_ours, read_service
+from activities.reading import read_live, read_ours, read_policy, read_service
 from activities.records import Records
 from activities.remembering import read_history
-from omeflow.api.kinds import ROLLOUT_POLICY, kind_of
+from omeflow.api.kinds import kind_of
 from omeflow.api.policies import Policy
 from omeflow.api.rollouts import InferenceRollout
 from omeflow.api.steps import BUILD_CONFIGS, FORCED, REPLAY, ROLLBACK, BuildRequest, Plan
 from omeflow.kube.client import Cluster
-from omeflow.rollout.policy import in_force, name_followed
 from strategies.contract import Desired, Live, Owner
 from strategies.history import History
 from strategies.manager import StrategyManager
@@ -67,18 +66,13 @@ class BuildConfigs:
         return _answer(record, planned, desired)
 
     async def _policy(self, record: InferenceRollout) -> Policy:
-        """What the service follows now. Inputs that are recorded may name what it has left since.
-
-        Raises:
-            PolicyNotFound, PolicyRefused: as `in_force`.
-        """
+        """What the service follows now. Inputs that are recorded may name what it has left since."""
         attempt, annotations = record.attempt, inputs_of(record).service.annotations
         namespace, name = attempt.namespace, attempt.service
         if record.spec.cause in FORCED:
             service = await read_service(self.cluster, namespace=namespace, name=name, uid=attempt.uid)
             annotations = service["metadata"].get("annotations") or {}
-        found = await self.cluster.find(ROLLOUT_POLICY, name_followed(annotations), namespace)
-        return in_force(f"{namespace}/{name}", annotations, found)
+        return await read_policy(self.cluster, namespace=namespace, name=name, annotations=annotations)
 
     async def _refuse_foreign(self, owner: Owner, desired: Desired, history: History) -> Live:
         """Before the first write: whatever we would make and never made before is free, or ours.

@@ -6,11 +6,13 @@ from typing import Any
 
 from activities.ownership import ensure_ours
 from omeflow.api.errors import NotServed, ServiceGone
-from omeflow.api.kinds import INFERENCE_SERVICE, Kind, kind_of
+from omeflow.api.kinds import INFERENCE_SERVICE, ROLLOUT_POLICY, Kind, kind_of
+from omeflow.api.policies import Policy
 from omeflow.components.inputs import Inputs
 from omeflow.components.references import OME_NAMESPACE, Listing, Reference, Wanted
 from omeflow.components.resolution import Memory, answers, resolve_inputs, unasked
 from omeflow.kube.client import Cluster
+from omeflow.rollout.policy import in_force, name_followed
 from strategies.contract import Live, Owner, Strategy
 from strategies.contract import Reference as Address
 from strategies.manager import StrategyManager
@@ -67,6 +69,16 @@ async def _read(cluster: Cluster, wanted: Wanted) -> list[Manifest]:
             return []
     found = await cluster.find(wanted.kind, wanted.name, wanted.namespace)
     return [] if found is None else [found]
+
+
+async def read_policy(cluster: Cluster, *, namespace: str, name: str, annotations: Mapping[str, str]) -> Policy:
+    """The policy that a service with these annotations follows now.
+
+    Raises:
+        PolicyNotFound, PolicyRefused: as `omeflow.rollout.policy.in_force`.
+    """
+    found = await cluster.find(ROLLOUT_POLICY, name_followed(annotations), namespace)
+    return in_force(f"{namespace}/{name}", annotations, found)
 
 
 async def read_live(cluster: Cluster, strategy: Strategy, owner: Owner, workloads: Iterable[Address]) -> Live:

@@ -3,12 +3,14 @@
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from temporalio import activity
 
-from activities.reading import read_inputs, read_service
+from activities.reading import read_inputs, read_policy, read_service
 from activities.records import Records, now
-from omeflow.api.errors import Outdated
+from omeflow.api.errors import Outdated, Terminal
+from omeflow.api.policies import RuntimeUpdates
 from omeflow.api.rollouts import InferenceRollout, Phase, Status
 from omeflow.api.steps import POLICY, REPLAY, ROLLBACK, SELECT_STRATEGY, Change, Selection, SelectRequest
 from omeflow.components.inputs import Inputs, fingerprint
@@ -17,9 +19,12 @@ from omeflow.components.resolution import chooses
 from omeflow.kube.client import Cluster
 from omeflow.rollout.replaying import attempt_to_replay, has_moved_on
 from omeflow.rollout.undoing import attempt_to_go_back_to
+from strategies.causes import what_changed
 from strategies.manager import StrategyManager
 from strategies.recorded import inputs_of, remembered
 from strategies.render import Chosen, choose
+
+Manifest = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +60,11 @@ class SelectStrategy:
             replay = attempt_to_replay(known, asked=change.replays)
             if replay.attempt is None:
                 return Selection(up_to_date=True, why=replay.reason)
-            inputs = await self._inputs_again(replay.attempt, known, inputs)
+            if has_moved_on(known, replay.attempt, seen) and await self._holds_back(service, replay.attempt, inputs):
+                seen = known[-1].spec.fingerprint
+                inputs = inputs_of(await self.records.get(replay.attempt.attempt))
+            else:
+                inputs = await self._inputs_again(replay.attempt, known, inputs)
             change = change.model_copy(update={"detail": _detail(replay.attempt, change.detail)})
         elif change.cause == ROLLBACK:
             rollback = attempt_to_go_back_to(known, asked=change.to, in_hand=request.in_hand, after=change.after)
@@ -88,6 +97,19 @@ class SelectStrategy:
         if attempt.spec.plan is None or has_moved_on(known, attempt, fingerprint(present)):
             return present
         return inputs_of(await self.records.get(attempt.attempt))
+
+    async def _holds_back(self, service: Manifest, attempt: InferenceRollout, present: Inputs) -> bool:
+        """Whether all that has changed since the attempt is what the service's policy leaves to a person."""
+        if attempt.spec.plan is None:
+            return False
+        metadata = service["metadata"]
+        namespace, name, annotations = metadata["namespace"], metadata["name"], metadata.get("annotations") or {}
+        try:
+            policy = await read_policy(self.cluster, namespace=namespace, name=name, annotations=annotations)
+        except Terminal:  # which the plan will say
+            return False
+        changed = what_changed(inputs_of(await self.records.get(attempt.attempt)), present)
+        return policy.spec.runtime_updates is RuntimeUpdates.MANUAL and bool(changed.referred) and not changed.own
 
     async def _close_lost(self, lost: list[InferenceRollout], *, number: int) -> None:
         """Attempts without outcome that no run carries out any more."""

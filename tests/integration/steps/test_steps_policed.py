@@ -11,7 +11,7 @@ from omeflow.api.names import ROLLOUT_POLICY as FOLLOWS
 from omeflow.api.policies import Policy
 from omeflow.api.rollouts import InferenceRollout
 from omeflow.api.steps import BuildRequest
-from strategies.recorded import plan_of
+from strategies.recorded import inputs_of, plan_of
 
 NEW = "registry.example/sglang:0.5.0"
 REVERSED = {"order": [["router"], ["decoder"], ["engine"]], "deadline": "90s"}
@@ -131,6 +131,24 @@ async def test_a_repair_lets_in_nothing_that_the_policy_holds_back(service: Serv
     assert (chosen.repair, chosen.attempt.number) == (True, 1)
     approved = (await service.change("dependency")).model_copy(update={"approved": True})
     assert (await worker.choose(approved, "run/3")).attempt.number == 2
+
+
+@pytest.mark.parametrize(("updates", "image"), [("Manual", "old"), ("Auto", "new")])
+async def test_a_replay_lets_in_an_update_only_if_the_policy_does(
+    service: Service, worker: Working, updates: str, image: str
+) -> None:
+    runtime = await service.own_runtime("old")
+    await give_policy(service, "default", runtimeUpdates=updates)
+    await (await worker.take_up(service, "run/1")).close("Failed")
+    await service.own_runtime("new")
+    change = await service.change("replay")
+    chosen = await worker.choose(change, "run/2")
+    records = {record.spec.number: record for record in await service.records()}
+    found = inputs_of(records[chosen.attempt.number]).runtime
+    assert found is not None
+    assert found.name == runtime
+    assert found.spec["engineConfig"]["runner"]["image"] == image
+    assert (records[2].spec.fingerprint == records[1].spec.fingerprint) is (updates == "Manual")
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,13 @@ from activities.close_attempt import CloseAttempt
 from activities.prune import Prune
 from activities.records import Records
 from activities.select_strategy import SelectStrategy
-from omeflow.api.kinds import HORIZONTAL_POD_AUTOSCALER, INFERENCE_ROLLOUT, INFERENCE_SERVICE, ROLE_BASED_GROUP
+from omeflow.api.kinds import (
+    CLUSTER_SERVING_RUNTIME,
+    HORIZONTAL_POD_AUTOSCALER,
+    INFERENCE_ROLLOUT,
+    INFERENCE_SERVICE,
+    ROLE_BASED_GROUP,
+)
 from omeflow.api.names import role_attempt
 from omeflow.api.rollouts import InferenceRollout, StageTiming
 from omeflow.api.steps import (
@@ -35,6 +41,7 @@ from omeflow.kube.client import Cluster
 from strategies.manager import default_manager
 
 Manifest = dict[str, Any]
+RUNTIME = example("prefill-decode-router")["spec"]["runtime"]["name"]
 DEADLINE = "2026-11-22T12:00:00+00:00"
 CONTAINER = {"router": "router"}
 Request = TypeVar("Request")
@@ -65,6 +72,17 @@ class Service:
     async def give_image(self, image: str, *roles: str) -> None:
         names = {role: CONTAINER.get(role, "ome-container") for role in roles}
         await self.edit({role: {"runner": {"name": name, "image": image}} for role, name in names.items()})
+
+    async def own_runtime(self, image: str) -> str:
+        """Give the service a copy of its runtime with that image, of its namespace's own; returns its name."""
+        shared = await self.cluster.get(CLUSTER_SERVING_RUNTIME, RUNTIME)
+        config = shared["spec"]["engineConfig"]
+        spec = {**shared["spec"], "engineConfig": {**config, "runner": {**config["runner"], "image": image}}}
+        name = f"own-{self.namespace}"
+        made = {"apiVersion": shared["apiVersion"], "kind": shared["kind"], "metadata": {"name": name}, "spec": spec}
+        await self.cluster.apply(made, manager="platform-team", force=True)
+        await self.edit({"runtime": {"name": name}})
+        return name
 
     async def change(self, cause: str = "edit") -> Change:
         metadata = (await self.live())["metadata"]
