@@ -9,10 +9,10 @@ import hashlib
 import re
 from enum import StrEnum
 from functools import cached_property
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, Self
 
 import orjson
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
 from omeflow.api.errors import PolicyRefused
@@ -21,6 +21,7 @@ DEFAULT = "default"
 """Name of the policy of all services of its namespace that name no other."""
 LONGEST = 8760 * 3600
 """Seconds of the longest duration, a year."""
+_GATES = ("approval", "soak", "http", "prometheus")
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 
 
@@ -71,7 +72,7 @@ class HttpCheck(_Part):
 
 class PrometheusCheck(HttpCheck):
     query: str
-    comparison: str
+    comparison: Literal["<", "<=", ">", ">=", "==", "!="]
     threshold: float
 
 
@@ -84,10 +85,19 @@ class PolicyGate(_Part):
     http: HttpCheck | None = None
     prometheus: PrometheusCheck | None = None
 
+    @model_validator(mode="after")
+    def _is_of_one_kind(self) -> Self:
+        if len(self._kinds()) != 1:
+            raise ValueError(f"one of {', '.join(_GATES)}, and nothing else")
+        return self
+
     @property
     def kind(self) -> str:
         """approval, soak, http or prometheus."""
-        return next(kind for kind in ("approval", "soak", "http", "prometheus") if getattr(self, kind) is not None)
+        return self._kinds()[0]
+
+    def _kinds(self) -> list[str]:
+        return [kind for kind in _GATES if getattr(self, kind) is not None]
 
 
 class Ratio(_Part):

@@ -132,6 +132,9 @@ class Watcher:
             except OmeflowError as error:
                 log.warning("RolloutPolicy %s/%s: looking again in %s s: %s", *name, RETRY, error)
                 policies.queue.add_later(name, seconds=RETRY)
+            except Exception:
+                log.exception("RolloutPolicy %s/%s: looking again in %s s", *name, BUG)
+                policies.queue.add_later(name, seconds=BUG)
             finally:
                 policies.queue.done(name)
 

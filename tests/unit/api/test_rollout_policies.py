@@ -41,6 +41,9 @@ PARTS: list[tuple[type[BaseModel], dict[str, Any]]] = [
 ]
 
 
+QUERY = {"url": "http://prometheus", "query": "up", "threshold": 1, "comparison": "~"}
+
+
 def policy(**spec: Any) -> dict[str, Any]:
     return {"metadata": {"name": "careful", "namespace": "serving", "uid": "p1"}, "spec": spec}
 
@@ -132,6 +135,12 @@ def test_the_digest_is_of_what_is_said_however_it_is_written() -> None:
         ({"onFailure": "Explode"}, "spec.onFailure"),
         ({"deadline": "soon"}, "spec.deadline"),
         ({"gates": [{"after": ["engine"], "soak": {}}]}, "spec.gates.0.soak.duration"),
+        ({"gates": [{"after": ["engine"], "ofALaterRelease": {}}]}, "spec.gates.0"),
+        ({"gates": [{"after": ["engine"], "approval": {}, "soak": {"duration": "1m"}}]}, "spec.gates.0"),
+        (
+            {"gates": [{"after": ["engine"], "prometheus": {**QUERY, "comparison": "~"}}]},
+            "spec.gates.0.prometheus.comparison",
+        ),
     ],
 )
 def test_a_policy_that_this_version_does_not_understand_is_refused_by_field(spec: dict[str, Any], field: str) -> None:

@@ -5,9 +5,11 @@ from typing import Any, cast
 
 import pytest
 
+from omeflow.api.errors import Unavailable
 from omeflow.kube.client import Cluster
 from workers.settings import Settings
 from workers.watching import watcher
+from workers.watching.policies import Name
 from workers.watching.queue import Service
 from workers.watching.watcher import Watcher
 
@@ -43,3 +45,30 @@ async def test_a_bug_at_one_service_is_logged_and_met_again_later(
     assert looker.looked == ["broken", "sound", "broken"]
     assert caplog.messages == ["serving/broken: looking again in 0.01 s"]
     assert "KeyError" in caplog.text
+
+
+async def test_a_policy_that_cannot_be_told_is_told_later_and_the_others_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    unused: Any = None
+    watching, told = Watcher(unused, cast(Cluster, unused), Settings()), []
+    policies, enough = watching.world.policies, asyncio.Event()
+
+    async def tell(name: Name) -> None:
+        told.append(name.name)
+        if len(told) == 5:
+            enough.set()
+        if told.count(name.name) == 1 and name.name != "sound":
+            raise KeyError("spec") if name.name == "broken" else Unavailable("later")
+
+    monkeypatch.setattr(policies, "tell", tell)
+    monkeypatch.setattr(watcher, "BUG", 0.02)
+    monkeypatch.setattr(watcher, "RETRY", 0.01)
+    for name in ("broken", "late", "sound"):
+        policies.queue.add(Name("serving", name))
+    telling = asyncio.create_task(watching._tell_policies())
+    async with asyncio.timeout(10):
+        await enough.wait()
+    assert not telling.done()
+    telling.cancel()
+    assert told == ["broken", "late", "sound", "late", "broken"]
