@@ -20,6 +20,7 @@ from omeflow.rollout.policy import accepted, in_force, name_followed
 from strategies.manager import StrategyManager
 from strategies.policing import ensure_kept
 from workers.watching import keeping
+from workers.watching.definitions import TOLD
 from workers.watching.queue import Queue, Service
 
 Manifest = dict[str, Any]
@@ -43,7 +44,9 @@ class Policies:
         *,
         concerns: Callable[[Service], None],
     ) -> None:
-        self.cache = ListWatch(cluster, ROLLOUT_POLICY, keep=keeping.without_managed_fields, on_change=self._changed)
+        self.cache = ListWatch(
+            cluster, ROLLOUT_POLICY, keep=keeping.without_managed_fields, on_change=self._changed, timing=TOLD
+        )
         self.queue = Queue[Name]()
         """Policies whose status is to be looked at."""
         self._cluster = cluster
