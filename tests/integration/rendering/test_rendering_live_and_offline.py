@@ -6,7 +6,6 @@ this cluster does not serve are taken to be there: the renderer asks no cluster.
 
 import asyncio
 import json
-import secrets
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,10 +19,12 @@ from typer.testing import CliRunner
 
 from activities.reading import read_inputs
 from omeflow.api.errors import Invalid, Terminal
-from omeflow.api.kinds import CONFIG_MAP, NAMESPACE, kind_of
+from omeflow.api.kinds import kind_of
 from omeflow.api.names import FIELD_MANAGER
 from omeflow.cli.main import app
+from omeflow.components.references import OME_NAMESPACE
 from omeflow.kube.client import Cluster
+from omeflow.local import LocalCluster, crds
 from strategies.contract import Live, Owner, RoleVersion
 from strategies.manager import default_manager
 from strategies.render import render
@@ -36,63 +37,50 @@ STEPS = [step for step in recorded_cases.steps() if step.number == 0] if recorde
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def ome_namespace(cluster: Cluster) -> AsyncIterator[str]:
-    """Where OME's configuration is, beside the cases' own namespace: one that no watcher looks at."""
-    names = (recorded_cases.NAMESPACE, f"ome-{secrets.token_hex(4)}")
-    for name in names:
-        await cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-    yield names[-1]
-    for name in names:
-        await cluster.delete(NAMESPACE, name)
+async def holding(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cluster]:
+    """A cluster that holds nothing else: runtimes that other tests left there would be asked, too."""
+    directory = tmp_path_factory.mktemp("cases")
+    async with (
+        LocalCluster.start(directory, nodes=[], groups=[crds.OME]) as local,
+        Cluster.connect(kubeconfig=local.kubeconfig) as cluster,
+    ):
+        for name in (recorded_cases.NAMESPACE, OME_NAMESPACE):
+            await cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+        yield cluster
 
 
 @pytest.mark.skipif(not STEPS, reason=f"no recorded cases in {recorded_cases.DIRECTORY}: set OMEFLOW_CONFORMANCE_CASES")
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: step.case)
-async def test_files_are_rendered_as_what_a_cluster_holds(
-    cluster: Cluster, ome_namespace: str, step: Step, tmp_path: Path
-) -> None:
+async def test_files_are_rendered_as_what_a_cluster_holds(holding: Cluster, step: Step, tmp_path: Path) -> None:
     assert step.service is not None
-    files = [
-        {"apiVersion": place.kind.api_version, "kind": place.kind.name, **one} for place, one in step.found.items()
-    ]
-    (tmp_path / "case.yaml").write_text("\n---\n".join(map(json.dumps, [*files, step.service])))
+    held = [{"apiVersion": place.kind.api_version, "kind": place.kind.name, **one} for place, one in step.found.items()]
+    (tmp_path / "case.yaml").write_text("\n---\n".join(map(json.dumps, [*held, step.service])))
     offline = rendered_offline(tmp_path / "case.yaml")
-    held = [in_place(one, ome_namespace) for one in files]
     try:
-        await asyncio.gather(*(cluster.create(one, manager="platform-team") for one in held))
-        service = await stored(cluster, step.service)
-        live = await rendered_live(cluster, service, ome_namespace) if service else None
+        await asyncio.gather(*(holding.create(one, manager="platform-team") for one in held))
+        service = await stored(holding, step.service)
+        live = await rendered_live(holding, service) if service else None
     finally:
-        await asyncio.gather(*(remove(cluster, one) for one in held))
+        await asyncio.gather(*(remove(holding, one) for one in held))
     if live is None:
         assert isinstance(offline, str), "the command renders what the API server refuses"
     else:
         assert live == offline
 
 
-def in_place(obj: Json, ome_namespace: str) -> Json:
-    """The object; OME's configuration where this module has it."""
-    if obj["kind"] != CONFIG_MAP.name:
-        return obj
-    return {**obj, "metadata": {**obj["metadata"], "namespace": ome_namespace}}
-
-
 async def stored(cluster: Cluster, service: Json) -> Json | None:
-    """The service as the cluster would have it; None if the definition's schema refuses it, so that no step reads it.
-
-    It is not written, for a watcher of other tests may look.
-    """
+    """The service as the cluster would have it; None if the schema refuses it, so that no step ever reads it."""
     try:
         return await cluster.create(service, manager="user", dry_run=True)
     except Invalid:
         return None
 
 
-async def rendered_live(cluster: Cluster, service: Json, ome_namespace: str) -> list[Json] | str:
+async def rendered_live(cluster: Cluster, service: Json) -> list[Json] | str:
     """What the steps make of it: the objects by step, or why it is refused."""
     metadata = service["metadata"]
     try:
-        inputs = await read_inputs(cluster, MANAGER, service, ome_namespace=ome_namespace)
+        inputs = await read_inputs(cluster, MANAGER, service)
         chosen, desired = render(replace(inputs, not_served=()), MANAGER)
     except Terminal as refusal:
         return str(refusal)
