@@ -192,7 +192,7 @@ class Controls(Running):
         self._note(request, verb)
 
     def _note(self, request: ControlRequest, verb: str, what: str = "") -> None:
-        number = self._rollout.attempt.number if self._rollout else 0
+        number = self._rollout.attempt.number if self._rollout and not self._planning else 0
         self._state.actions.append(Action(attempt=number, verb=verb, by=_who(request), at=_now(), what=what))
 
     def _put_off(self, by: timedelta) -> None:

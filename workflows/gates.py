@@ -28,7 +28,7 @@ class Gates(Holding):
                 return False
             if rollout.gate.blocked or rollout.gate.gates[0].kind == steps.APPROVAL:
                 self._tell(story.phase("Progressing"))
-            rollout.gate = after_first(rollout.gate)
+            rollout.gate, self._state.again = after_first(rollout.gate), ""
             await self._write_down(rollout)
         return True
 
@@ -86,11 +86,7 @@ class Gates(Holding):
         try:
             await workflow.wait_condition(
                 lambda: (
-                    self._interrupted
-                    or self._full
-                    or bool(gating.passed)
-                    or bool(self._state.actions)
-                    or bool(self._state.again)
+                    self._interrupted or self._full or bool(gating.passed) or self._is_untold or bool(self._state.again)
                 ),
                 timeout=None if timeout is None else max(timeout, SHORTEST),
                 timeout_summary=f"{gate.name}: {gating.said}"[:200],

@@ -23,7 +23,7 @@ class Holding(Controls):
             await self._write_down(rollout)
             await self._continue_as_new_if_long()
             await workflow.wait_condition(
-                lambda: self._interrupted or self._full or bool(self._state.actions) or self._state.hold is None
+                lambda: self._interrupted or self._full or self._is_untold or self._state.hold is None
             )
         await self._write_down(rollout)
         return not self._interrupted
@@ -33,9 +33,7 @@ class Holding(Controls):
         while self._is_frozen and not self._is_over:
             await self._write_down(self._rollout)
             await self._continue_as_new_if_long()
-            await workflow.wait_condition(
-                lambda: self._is_over or self._full or bool(self._state.actions) or not self._is_frozen
-            )
+            await workflow.wait_condition(lambda: self._is_over or self._full or self._is_untold or not self._is_frozen)
 
     @property
     def _is_over(self) -> bool:
@@ -61,7 +59,7 @@ class Holding(Controls):
     async def _write_down(self, rollout: Rollout | None) -> None:
         """Record what people have asked for since, and that the run is held; one that is goes on as a new run, once."""
         hold = self._state.hold
-        if rollout and (self._state.actions or (hold and hold.told != rollout.attempt.number)):
+        if rollout and (self._is_untold or (hold and hold.told != rollout.attempt.number)):
             await self._record(rollout)
         if hold and self._state.hold is hold and not hold.carried and not self._is_over:
             hold.carried = True
@@ -88,8 +86,17 @@ class Holding(Controls):
         if rollout.gate and rollout.gate.begun:
             rollout.gate.told = rollout.attempt.number
 
+    @property
+    def _is_untold(self) -> bool:
+        """Whether something has been done to the attempt in hand that its record does not show yet."""
+        return self._rollout is not None and bool(self._done_to(self._rollout))
+
     def _actions(self, rollout: Rollout) -> list[steps.Action]:
         """Take what has been done to an attempt and is in no record yet."""
-        ours = [action for action in self._state.actions if action.attempt in (0, rollout.attempt.number)]
+        ours = self._done_to(rollout)
         self._state.actions = [action for action in self._state.actions if action not in ours]
         return [action.model_copy(update={"attempt": rollout.attempt.number}) for action in ours]
+
+    def _done_to(self, rollout: Rollout) -> list[steps.Action]:
+        numbers = {rollout.attempt.number} | ({0} if self._rollout in (None, rollout) else set())
+        return [action for action in self._state.actions if action.attempt in numbers]

@@ -41,7 +41,9 @@ class InferenceServiceRollout(Stages):
                 ended = await self._abort(self._rollout)
                 continue
             if self._change is not None:
+                self._planning = True
                 ended = await self._take_up(self._take())
+                self._planning = False
             if self._rollout is not None and not self._interrupted:
                 ended = await self._carry_out(self._rollout)
             if not self._interrupted and self._rollout is None:
@@ -51,7 +53,7 @@ class InferenceServiceRollout(Stages):
 
     def _begin_anew(self) -> None:
         """After a reset, whatever was in hand is replayed as a new attempt: it may be closed, or outdated, by now."""
-        self._state.reset, self._rollout = False, None
+        self._state.reset, self._rollout, self._state.actions = False, None, []
         if known := self._change or self._taken:
             self._change = known.model_copy(update={"cause": steps.REPLAY, "detail": "its run was reset", "replays": 0})
 
@@ -77,7 +79,6 @@ class InferenceServiceRollout(Stages):
         request = steps.SelectRequest(change=change, key=key, in_hand=in_hand.attempt.number if in_hand else 0)
         attempt = steps.Attempt(namespace=change.namespace, service=change.name, uid=change.uid, key=key)
         taken = Rollout(attempt=attempt, change=change)
-        self._planning = True
         try:
             chosen = await self._step(steps.SELECT_STRATEGY, request, story.why(change))
             if chosen.up_to_date:
@@ -89,8 +90,6 @@ class InferenceServiceRollout(Stages):
             return ""
         except ActivityError as error:
             return await self._refuse(taken, error, in_hand)
-        finally:
-            self._planning = False
         if in_hand and in_hand.attempt.number != taken.attempt.number:
             await self._supersede(in_hand, taken)
         self._rollout = taken

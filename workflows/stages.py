@@ -36,8 +36,10 @@ class Stages(Gates):
 
     async def _find_room(self, rollout: Rollout, stage: Stage, index: int) -> bool:
         """Wait until there is room for the pods that the stage runs on top of those that run. False: interrupted."""
+        if not stage.capacity:
+            return True
         poll = FIRST_POLL
-        while stage.capacity and not rollout.skip:
+        while not rollout.skip:
             if not await self._may_go_on(rollout):
                 return False
             if rollout.skip:
@@ -61,7 +63,7 @@ class Stages(Gates):
                 poll = min(poll * 2, LONGEST_POLL)
         if rollout.blocked:
             self._tell(story.phase("Progressing"))
-        rollout.lacks, rollout.skip, rollout.blocked = "", "", False
+        rollout.lacks, rollout.skip, rollout.blocked, self._state.again = "", "", False, ""
         return not self._interrupted
 
     async def _sleep(self, rollout: Rollout, poll: timedelta, why: str) -> bool:
@@ -160,7 +162,7 @@ class Stages(Gates):
 
     @property
     def _is_asked(self) -> bool:
-        return bool(self._state.again) or bool(self._state.actions)
+        return bool(self._state.again) or self._is_untold
 
     def _worth_a_look(self, stage: Stage) -> bool:
         """The watcher says that the stage is done, or stuck; whether it is, is for await-rollout to say."""

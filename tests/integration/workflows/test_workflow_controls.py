@@ -8,6 +8,7 @@ from scripted_steps import ScriptedSteps, creation, update
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowFailureError
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+from test_workflow_replaying import reset
 
 from omeflow.api import steps as step
 from omeflow.api.steps import RoleNumbers, WaitRequest
@@ -156,6 +157,38 @@ async def test_a_pause_while_an_edit_is_being_planned_is_about_what_is_planned(
     assert deeds(steps) == [(1, "pause", "alice", "")]
     await run.ask(step.RESUME)
     await run.result()
+
+
+async def test_a_pause_while_the_former_attempt_is_being_closed_holds_the_new_one(
+    run: ScriptedRun, steps: ScriptedSteps
+) -> None:
+    await waiting_for_the_engine(run, steps)
+    closing = steps.hold(step.CLOSE_ATTEMPT)
+    await run.change("b", generation=2)
+    async with closing:
+        assert await run.refused(step.ABORT) == "the run is planning: look again in a moment"
+        await run.ask(step.PAUSE)
+    await steps.until(lambda: [request.attempt.number for request in recorded(steps)] == [2])
+    await run.until_runs(2)
+    steps.waiting.clear()
+    assert applied(steps) == [(1, "engine")]
+    await run.ask(step.RESUME, attempt=2)
+    await run.result()
+    assert deeds(steps) == [(2, "pause", "alice", ""), (2, "resume", "alice", "")]
+    assert shown(steps) == [("Paused", "paused"), ("Progressing", "")]
+
+
+async def test_a_run_that_is_reset_while_paused_stays_so(run: ScriptedRun, steps: ScriptedSteps) -> None:
+    await waiting_for_the_engine(run, steps)
+    await pause_the_wait(run)
+    await reset(run, task=2)
+    await steps.called(step.SELECT_STRATEGY, 2)
+    await steps.until(lambda: any(request.attempt.number == 2 for request in recorded(steps)))
+    assert applied(steps) == [(1, "engine")]
+    steps.waiting.clear()
+    await run.ask(step.RESUME, attempt=2)
+    await run.result()
+    assert steps.closed[-1] == (2, "Succeeded")
 
 
 async def test_a_paused_run_survives_weeks_and_a_flood_of_signals(
