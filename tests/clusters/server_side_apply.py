@@ -37,7 +37,7 @@ class Fields:
         others = {path: rivals for path in differing if (rivals := self.owners(path) - {manager})}
         if others and not force:
             fields = {".".join(path): sorted(rivals) for path, rivals in others.items()}
-            raise FieldOwned(f"fields of {manifest['metadata']['name']} are owned by others", fields=fields)
+            raise FieldOwned(f"fields of {live['metadata']['name']} are owned by others", fields=fields)
         self._disown(others, but=manager)
         self._applied[manager] = set(wanted)
         kept = held | wanted
@@ -84,8 +84,8 @@ def with_defaults(obj: Object) -> Object:
     if obj["kind"] in _COUNTED and "replicas" not in obj["spec"]:
         return obj | {"spec": {"replicas": _DEFAULT} | obj["spec"]}
     if obj["kind"] == "RoleBasedGroup":
-        roles = [{"replicas": _DEFAULT} | role for role in obj["spec"]["roles"]]
-        return obj | {"spec": obj["spec"] | {"roles": roles}}
+        spec = obj.get("spec", {})
+        return obj | {"spec": spec | {"roles": [{"replicas": _DEFAULT} | role for role in spec.get("roles", [])]}}
     return obj
 
 

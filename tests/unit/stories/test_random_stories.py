@@ -8,6 +8,7 @@ import os
 import time
 from concurrent.futures import ProcessPoolExecutor
 from itertools import islice
+from multiprocessing import get_context
 
 import pytest
 from story import RandomStory, failure_of
@@ -20,7 +21,8 @@ SHOWN = 5
 @pytest.mark.timeout(120 + RUNS)
 def test_random_stories_keep_every_invariant_and_end_as_wanted() -> None:
     first, began = int(SEED or 0), time.monotonic()
-    with ProcessPoolExecutor(os.cpu_count()) as workers:
+    # Not forked: what other tests of this process have started would be in an unknown state.
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as workers:
         told = workers.map(failure_of, range(first, first + RUNS), chunksize=10)
         failures = [failure for failure in told if failure]
     took = time.monotonic() - began

@@ -1,9 +1,10 @@
 """The model of server-side apply does what rbg.md 4.2 recorded from an API server, row by row."""
 
 import pytest
-from applied_group import ADAPTER, AppliedGroup, Refused
+from applied_group import ADAPTER, AppliedGroup
 from rbg_samples import Json
 
+from omeflow.api.errors import FieldOwned
 from strategies.contract import Apply
 
 
@@ -35,7 +36,7 @@ def test_a_scaled_count_stays_when_it_is_left_out(group: AppliedGroup) -> None:
 def test_another_count_conflicts_and_force_takes_it(group: AppliedGroup) -> None:
     orchestrate(group, role())
     group.scale("engine", 5)
-    with pytest.raises(Refused):
+    with pytest.raises(FieldOwned):
         orchestrate(group, role(2))
     orchestrate(group, role(2), force=True)
     assert (group.counts, group.count_owners("engine")) == ({"engine": 2}, {"orch"})

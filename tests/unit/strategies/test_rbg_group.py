@@ -1,11 +1,12 @@
 """The applies of a RoleBasedGroup: no live count changes, whoever owns it (design rules 1 and 3, rbg.md 4)."""
 
 import pytest
-from applied_group import ADAPTER, AppliedGroup, Refused
+from applied_group import ADAPTER, AppliedGroup
 from hypothesis import given
 from hypothesis import strategies as st
 from rbg_samples import OWNER, Json, desired, group, version, versions
 
+from omeflow.api.errors import FieldOwned
 from omeflow.api.rollouts import owner_reference
 from strategies.contract import Apply, RoleVersion
 from strategies.rbg.group import applies, live_counts, removal
@@ -205,7 +206,7 @@ class Service:
                 self.scale(wanted[0], scaled_between)
             try:
                 self.group.apply(apply)
-            except Refused:
+            except FieldOwned:
                 break  # somebody wrote in between: the step is tried again
         for role in self.group.roles:
             self.expected.setdefault(role, 3)
