@@ -11,7 +11,7 @@ from itertools import islice
 from multiprocessing import get_context
 
 import pytest
-from story import RandomStory, failure_of
+from story_random import RandomStory, failure_of
 
 SEED = os.environ.get("OMEFLOW_STORIES_SEED")
 RUNS = int(os.environ.get("OMEFLOW_STORIES_RUNS") or (1 if SEED else 300))
