@@ -53,8 +53,10 @@ def removal(
     known = {role: version for role in counts if (version := leaving[role]) is not None}
     everything = {**staying, **known}
     held = {role: count for role, count in counts.items() if role in known}
+    # A removal that was begun and is decided anew has released the seed already.
+    ours = {role: count for role, count in held.items() if _only_ours(live, role)}
     return [
-        Apply(_group(owner, everything, counts={}, uid=uid), "take back what others changed", force=True),
+        Apply(_group(owner, everything, counts=ours, uid=uid), "take back what others changed", force=True),
         Apply(_group(owner, everything, counts=held, uid=uid), f"own the counts of {_listed(held)} before removal"),
         *(Apply(_release(owner), f"release the count of {role}", manager=seed_manager(role)) for role in counts),
         Apply(_group(owner, staying, counts={}, uid=uid), f"drop {', '.join(counts)}", force=True),

@@ -258,3 +258,17 @@ def test_whatever_happens_counts_are_the_scalers_and_no_stub_is_left(history: li
         assert set(service.group.roles) == set(service.roles)
         for role in service.group.roles:
             assert service.group.count_owners(role) & {ADAPTER, f"omeflow-seed-{role}"}
+
+
+@pytest.mark.parametrize("done", [1, 2, 3])
+def test_a_removal_that_is_decided_anew_in_the_midst_keeps_the_count_until_the_role_goes(done: int) -> None:
+    engine, decoder = version(1, "engine"), version(1, "decoder", minimum=3)
+    made = created(engine, decoder)
+    for apply in removal(OWNER, versions(engine), versions(decoder), made.live())[:done]:
+        made.apply(apply)
+
+    for apply in removal(OWNER, versions(engine), versions(decoder), made.live()):
+        assert made.counts["decoder"] == 3
+        made.apply(apply)
+
+    assert made.roles == ["engine"]
