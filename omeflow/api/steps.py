@@ -58,8 +58,6 @@ class Change(Message):
     """Of a replay: number of the attempt to do again; 0: the last one, if it has not converged."""
     held: bool = False
     """What the service refers to has changed since, and its policy holds that back: the inputs are those recorded."""
-    approved: bool = False
-    """Somebody let go what the policy held back."""
     to: int = 0
     """Of a rollback: number of the attempt whose inputs are wanted; 0: the last one before that has converged."""
     after: int = 0

@@ -203,7 +203,6 @@ async def _take_update_up(
         generation=manifest["metadata"]["generation"],
         cause=DEPENDENCY,
         detail=f"approved by {user()}",
-        approved=True,
     )
     await Signals(client, task_queue=settings.task_queue).changed(service, change)
     ended = await follow(cluster, client, service, since=since)

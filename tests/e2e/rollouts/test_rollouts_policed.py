@@ -279,7 +279,6 @@ async def _approve(platform: Platform, name: str) -> None:
         generation=metadata["generation"],
         cause=DEPENDENCY,
         detail="approved by somebody",
-        approved=True,
     )
     await Signals(platform.temporal, task_queue=TASK_QUEUE).changed(Service(platform.namespace, name), change)
 
