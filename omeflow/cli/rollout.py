@@ -154,7 +154,7 @@ async def _ask_of(verb: str, service: Service, settings: Settings) -> Manifest:
         if said is not None:
             in_hand = _in_hand(records)
             return told("sent", said, in_hand.spec.number if in_hand else None)
-        if verb == APPROVE:
+        if verb == APPROVE and not (records and records[-1].spec.cause == ROLLBACK):
             return await _take_update_up(cluster, client, service, manifest, settings)
         return told("nothing", f"nothing to {verb}: {_idle(records)}", records[-1].spec.number if records else None)
 
@@ -187,7 +187,11 @@ def _idle(records: list[InferenceRollout]) -> str:
         return "there is no attempt yet"
     last = records[-1]
     ended = f"attempt {last.spec.number} is {last.status.phase.lower()}"
-    return ended if last.status.phase.closed else f"{ended}, and has no run: it is started again within 10 minutes"
+    if not last.status.phase.closed:
+        return f"{ended}, and has no run: it is started again within 10 minutes"
+    if last.spec.cause == ROLLBACK:
+        return f"{ended}, a rollback: what it went back from and what has changed since wait for an edit of the service"
+    return ended
 
 
 async def _take_update_up(

@@ -1,4 +1,4 @@
-"""What a service's policy means at one look: whether the rollout in hand follows it, and what it holds back."""
+"""What a service's policy means at one look: whether the rollout in hand follows it, and what is held back."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from typing import Any
 from omeflow.api.errors import Terminal
 from omeflow.api.policies import Policy, RuntimeUpdates
 from omeflow.api.rollouts import InferenceRollout
+from omeflow.api.steps import ROLLBACK
 from omeflow.rollout.policy import describe_edit
 from omeflow.rollout.trigger import Changed, held_update
 from strategies.recorded import newest_plan
@@ -23,7 +24,8 @@ class Following:
     """Attributes:
     policy: that the service follows; None if it cannot be followed, which the next attempt will say.
     edit: what of it is not as the attempt in hand was planned; empty if nothing is, or none is in hand.
-    held: what it holds back of changes of what the service refers to; empty if nothing is.
+    held: what is held back of changes of what the service refers to; empty if nothing is. A policy may leave that to a
+        person; and after a rollback it would bring back what was gone back from, which the service's spec still says.
     fingerprint: of the inputs that count: the present ones, or the last attempt's, if something is held back.
     """
 
@@ -31,6 +33,8 @@ class Following:
     edit: str
     held: str
     fingerprint: str
+    rollback: int = 0
+    """The last attempt, if it was one."""
 
     @property
     def digest(self) -> str:
@@ -38,9 +42,12 @@ class Following:
 
     def available(self, namespace: str, name: str) -> str:
         """For the status: what is held back, and how it is let go; empty if nothing is."""
+        if not self.held:
+            return ""
+        if self.rollback:
+            return f"attempt {self.rollback}, a rollback, holds back {self.held}; an edit of the service takes it up"
         approve = f"omeflow rollout approve {name} -n {namespace}"
-        held = f"{self.policy} holds back {self.held}; `{approve}` or an edit of the service takes it up"
-        return held if self.held else ""
+        return f"{self.policy} holds back {self.held}; `{approve}` or an edit of the service takes it up"
 
 
 def follow(
@@ -64,11 +71,13 @@ def follow(
     except Terminal:
         return Following(None, "", "", fingerprint)
     held = ""
-    if policy.spec.runtime_updates is RuntimeUpdates.MANUAL:
+    last = attempts[-1].spec if attempts else None
+    rollback = last.number if last and last.cause == ROLLBACK else 0
+    if rollback or policy.spec.runtime_updates is RuntimeUpdates.MANUAL:
         generation = service["metadata"]["generation"]
         held = held_update(fingerprint=fingerprint, generation=generation, records=attempts, changed=changed)
     meant = attempts[-1].spec.fingerprint if held else fingerprint
-    return Following(policy, _edit(policy, attempts, derived), held, meant)
+    return Following(policy, _edit(policy, attempts, derived), held, meant, rollback)
 
 
 def _edit(policy: Policy, attempts: Sequence[InferenceRollout], derived: Derived) -> str:

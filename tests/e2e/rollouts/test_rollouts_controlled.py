@@ -11,7 +11,7 @@ from own_ground import until_left
 from platform_under_test import Platform, example, image
 from temporalio.client import WorkflowExecutionStatus
 
-from omeflow.api.kinds import ROLLOUT_POLICY
+from omeflow.api.kinds import CLUSTER_SERVING_RUNTIME, ROLLOUT_POLICY
 from workers.all_in_one import run_watcher, run_worker
 from workers.settings import Settings
 
@@ -106,6 +106,14 @@ async def test_what_is_rolled_back_stays_away_until_the_next_edit(undisturbed: P
             assert [one.spec.number for one in await platform.attempts(NAME)] == [1, 2, 3]
             assert (await platform.shown(NAME, "RolledOut"))["status"] == "True"
 
+            former = await give_runtime(platform, NEW)
+            await told(platform, "UpdateAvailable")
+            code, answer = await rollout(platform, ours, "approve")
+            assert (code, answer["message"][:56]) == (3, "nothing to approve: attempt 3 is succeeded, a rollback: ")
+            await give_runtime(platform, former)
+            await told(platform, "Converged")
+            assert [one.spec.number for one in await platform.attempts(NAME)] == [1, 2, 3]
+
             await platform.edit(NAME, image(NEW, "engine"))
             await platform.ended(NAME, 4)
             await idle(platform)
@@ -195,6 +203,22 @@ async def serving(platform: Platform) -> None:
     await platform.create(example("engine-router"))
     await platform.ended(NAME, 1)
     await idle(platform)
+
+
+async def told(platform: Platform, reason: str) -> None:
+    await platform.eventually(
+        lambda: platform.shown(NAME, "RolledOut"), lambda found: found.get("reason") == reason, what=reason
+    )
+
+
+async def give_runtime(platform: Platform, of: str) -> str:
+    """Edit the image of the engine's runtime; the former one."""
+    runtime = example("engine-router")["spec"]["runtime"]["name"]
+    stored = await platform.cluster.get(CLUSTER_SERVING_RUNTIME, runtime)
+    runner = stored["spec"]["engineConfig"]["runner"]
+    patch = {"spec": {"engineConfig": {"runner": {**runner, "image": of}}}}
+    await platform.cluster.merge_patch(CLUSTER_SERVING_RUNTIME, runtime, None, patch)
+    return str(runner["image"])
 
 
 async def idle(platform: Platform) -> None:

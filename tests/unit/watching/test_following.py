@@ -7,6 +7,7 @@ from known_policies import Known, policy, service
 
 from omeflow.api.policies import policy_of
 from omeflow.api.rollouts import InferenceRollout, Phase, RolloutPlan, Spec, Status, pack
+from omeflow.api.steps import ROLLBACK
 from omeflow.rollout.trigger import Changed
 from strategies.contract import Desired
 from workers.watching.derived import Derived
@@ -74,6 +75,18 @@ def test_manual_updates_are_held_back_and_the_last_inputs_count(known: Known) ->
         f"RolloutPolicy careful holds back {IMAGE};"
         " `omeflow rollout approve named -n serving` or an edit of the service takes it up"
     )
+
+
+def test_what_was_gone_back_from_does_not_come_with_news_of_a_runtime(known: Known) -> None:
+    back = attempt(3, Phase.SUCCEEDED)
+    back.spec.cause = ROLLBACK
+    found = at_a_look(known, attempt(2, Phase.SUCCEEDED), back, fingerprint="f2", changed=NEWS)
+    assert (found.held, found.fingerprint) == (IMAGE, "f1")
+    assert found.available("serving", "named") == (
+        f"attempt 3, a rollback, holds back {IMAGE}; an edit of the service takes it up"
+    )
+    edited = Changed(own=["spec.engine"], referred=[IMAGE])
+    assert at_a_look(known, back, fingerprint="f2", changed=edited).held == ""
 
 
 def test_automatic_updates_are_not_held_back(known: Known) -> None:
