@@ -63,7 +63,7 @@ unit: setup ## Test what decides: without servers, with its coverage
 
 system: setup binaries ## Test against real servers: integration, end to end, chaos
 	@echo "== tests against a real API server, a real Temporal server, and containers"
-	$(BIN)/pytest tests $(FIRST:%=--ignore=%) -n 2 --dist loadgroup -ra --durations=10 $(ARGS)
+	$(BIN)/pytest tests $(FIRST:%=--ignore=%) -n 2 --dist loadscope -ra --durations=10 $(ARGS)
 
 stories: setup ## Check the invariants of 10,000 random stories in memory (RUNS=... SEED=...; SEED alone: that one)
 	@echo "== random stories on all cores, about 20 a second on each; a failure names its seed"

@@ -1,6 +1,6 @@
 """A cluster for the tests that need one, started once per session. Which one, the environment may choose.
 
-Two processes may share the tests (`pytest -n 2 --dist loadgroup`), a directory each at a time; each has its cluster.
+Two processes may share the tests (`pytest -n 2 --dist loadscope`), a directory each at a time; each has its cluster.
 
 - OMEFLOW_TEST_CLUSTER: `local` (processes on this machine, the default), `containers` (an API server and etcd in
   containers, built from scratch), `k3s` (pulled).
@@ -13,12 +13,14 @@ import os
 import secrets
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
 from clusters.engine import NoEngine, docker_engine
 from clusters.from_scratch import cluster_from_scratch
 from clusters.k3s import k3s_cluster
+from xdist.scheduler import LoadScopeScheduling
 
 from omeflow.api import kinds
 from omeflow.kube.client import Cluster
@@ -31,23 +33,20 @@ CLUSTERS = {"local": "local_kubeconfig", "containers": "scratch_kubeconfig", "k3
 """Fixtures that start them."""
 DEFINITIONS = crds.shipped(crds.DEFAULT_GROUPS)
 """What a local cluster serves, and so every other one must."""
-HERE = Path(__file__).parent
 ENGINE_DIRECTORY = Path("/var/tmp/omeflow-tests-docker")
 """One for all test runs on a machine: an engine that was killed leaves containers, which the next one there ends."""
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group(item)))
+class _ByDirectory(LoadScopeScheduling):
+    """A directory stays with one process: the last test of the rollouts judges what all of them asked of its cluster."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        _, first, second, *_ = nodeid.split("/")
+        return f"{first}/{second}" if first == "e2e" else first
 
 
-def _group(item: pytest.Item) -> str:
-    """What one process does. All rollouts on the shared cluster: the last one judges what they asked of it."""
-    first, second = item.path.relative_to(HERE).parts[:2]
-    if (first, second) == ("e2e", "rollouts") and "made" in getattr(item, "fixturenames", ()):
-        return "rollouts on their own ground"
-    return second if first == "e2e" else first
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling | None:
+    return _ByDirectory(config, log) if config.getvalue("dist") == "loadscope" else None
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

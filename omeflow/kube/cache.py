@@ -273,7 +273,7 @@ class ListWatch:
             await asyncio.sleep(seconds)
 
     def _interrupt(self) -> None:
-        if self._going_on is not None:
+        if self._going_on is not None and not self._going_on.expired():
             self._going_on.reschedule(0)
 
     @asynccontextmanager
