@@ -38,7 +38,7 @@ ENGINE_DIRECTORY = Path("/var/tmp/omeflow-tests-docker")
 
 
 class _ByDirectory(LoadScopeScheduling):
-    """A directory stays with one process: the last test of the rollouts judges what all of them asked of its cluster."""
+    """A directory stays with one process: the last test of the rollouts judges what all asked of its cluster."""
 
     def _split_scope(self, nodeid: str) -> str:
         _, first, second, *_ = nodeid.split("/")

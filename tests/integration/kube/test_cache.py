@@ -268,6 +268,15 @@ async def test_a_kind_comes_and_goes_with_its_definition_and_nobody_asks_in_betw
         await asyncio.wait(running)
 
 
+async def test_hints_that_follow_each_other_closely_end_nothing(cluster: Cluster) -> None:
+    missing = kinds.Kind("kube.omeflow.test", "v1", "Nothing", "nothings")
+    async with watched(cluster, missing, timing=replace(QUICK, unserved=3600)) as running:
+        for _ in range(5):
+            running.cache.look_again()
+            await asyncio.sleep(0)
+        assert not running.cache.served
+
+
 async def test_a_server_that_does_not_serve_a_defined_kind_yet_is_asked_again_soon(
     proxy: FaultProxy, through: Cluster
 ) -> None:
