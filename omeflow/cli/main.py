@@ -5,7 +5,10 @@ asked about is not (yet) as wanted, 130 interrupted.
 """
 
 import logging
+import os
 import sys
+import traceback
+from contextlib import suppress
 
 import typer
 from rich.text import Text
@@ -57,23 +60,43 @@ def options(verbose: bool = typer.Option(False, "--verbose", "-v", help="Log wha
 
 
 def run() -> None:
-    """Entry point of the `omeflow` command."""
+    """Entry point of the `omeflow` command.
+
+    The process ends without taking the interpreter down: Temporal's client has threads of its own, and one that reports
+    back in that moment aborts the process, with an exit code (-6) that says nothing.
+    """
+    try:
+        code = _run()
+    except Exception:
+        traceback.print_exc()
+        code = 1
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):  # nobody reads it any more
+            stream.flush()
+    os._exit(code)
+
+
+def _run() -> int:
+    """The exit code."""
     try:
         app()
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
     except OmeflowError as error:
-        fail(error)
+        return fail(error)
     except ExceptionGroup as group:
         matched, rest = group.split(OmeflowError)
         if rest is not None or matched is None:
             raise
-        fail(first(matched))
+        return fail(first(matched))
     except KeyboardInterrupt:
-        sys.exit(130)
+        return 130
+    return 0
 
 
-def fail(error: BaseException) -> None:
+def fail(error: BaseException) -> int:
     stderr.print(Text.assemble(("error: ", "red"), f"{type(error).__name__}: {error}"), soft_wrap=True)
-    sys.exit(1)
+    return 1
 
 
 def first(group: BaseExceptionGroup[OmeflowError]) -> BaseException:
