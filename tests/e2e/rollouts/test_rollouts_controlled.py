@@ -44,9 +44,7 @@ async def test_a_paused_rollout_takes_an_edit_up_and_carries_it_out_when_it_is_r
         code, answer = await rollout(platform, ours, "pause")
         assert (code, answer["outcome"], answer["attempt"]) == (0, "sent", 2)
         await phase(platform, 2, "Paused")
-        shown = await platform.condition(NAME, "RolledOut", status="Unknown")
-        assert shown["reason"] == "Paused"
-        assert "; stage engine: " in shown["message"]
+        await told(platform, "Paused", "; stage engine: ")
 
         await platform.edit(NAME, BOTH)
         await phase(platform, 3, "Paused")
@@ -154,8 +152,7 @@ async def test_an_aborted_attempt_leaves_everything_as_it_is_until_the_next_edit
             assert (aborted.status.reason, (aborted.status.message or "")[:11]) == ("Aborted", "aborted by ")
             assert [actor.verb for actor in aborted.status.actors] == ["abort"]
             await idle(platform)
-            shown = await platform.condition(NAME, "RolledOut", status="False")
-            assert shown["reason"] == "Aborted"
+            await told(platform, "Aborted")
         async with until_left(run_watcher(ours)):
             await looked_at(platform)
             assert [one.spec.number for one in await platform.attempts(NAME)] == [1, 2]
@@ -205,9 +202,12 @@ async def serving(platform: Platform) -> None:
     await idle(platform)
 
 
-async def told(platform: Platform, reason: str) -> None:
+async def told(platform: Platform, reason: str, words: str = "") -> None:
+    """Wait until the service says so of its last change."""
     await platform.eventually(
-        lambda: platform.shown(NAME, "RolledOut"), lambda found: found.get("reason") == reason, what=reason
+        lambda: platform.shown(NAME, "RolledOut"),
+        lambda found: found.get("reason") == reason and words in found.get("message", ""),
+        what=f"{reason} {words}",
     )
 
 
