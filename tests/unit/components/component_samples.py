@@ -7,7 +7,7 @@ from omeflow.components.build import build_components
 from omeflow.components.inputs import Inputs
 from omeflow.components.references import Listing, Wanted
 from omeflow.components.resolution import Memory, gather, resolve_inputs
-from omeflow.components.types import Components
+from omeflow.components.types import ComponentConfig, Components
 
 Json = dict[str, Any]
 
@@ -104,3 +104,20 @@ def _with_spec(obj: Json, spec: Json) -> Json:
     changed = copy.deepcopy(obj)
     changed["spec"] = {field: value for field, value in (changed["spec"] | spec).items() if value is not None}
     return changed
+
+
+PLAIN = {"name": "main", "image": "plain:1"}
+ROUTER = {"runner": {"name": "router", "image": "router:1"}}
+
+
+def engine(service: Json = SERVICE, *objects: Json) -> ComponentConfig:
+    return build(service, *objects).configs["engine"]
+
+
+def main(pod: Json, name: str = "ome-container") -> Json:
+    container: Json = next(one for one in pod["containers"] if one["name"] == name)
+    return container
+
+
+def with_engine_template(**fields: Any) -> Json:
+    return runtime(engineConfig=RUNTIME["spec"]["engineConfig"] | fields)

@@ -173,3 +173,22 @@ class DictionaryStrategy:
 
     def ingress_deployment_mode(self, modes: Mapping[str, DeploymentMode]) -> DeploymentMode:
         return DeploymentMode.RAW
+
+
+BOTH = {"engine": "img:1", "router": "img:1"}
+ALL = {"engine": "img:1", "decoder": "img:1", "router": "img:1"}
+
+
+def running(images: dict[str, str] = BOTH, **spec: Any) -> Cluster:
+    """A cluster in which attempt 1 has converged."""
+    cluster = Cluster()
+    cluster.roll_out(inputs(images, **spec))
+    return cluster
+
+
+def stages(planned: Planned) -> list[list[str]]:
+    return [stage.roles for stage in planned.plan.stages]
+
+
+def attempts(cluster: Cluster) -> dict[str, int]:
+    return {role: version.attempt for role, version in cluster.serving.items()}

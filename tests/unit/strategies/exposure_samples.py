@@ -9,6 +9,14 @@ from strategies.contract import Manifest
 from strategies.exposure import Exposed, exposure
 from strategies.single_component.services import backend
 
+RAW, MULTI_NODE = DeploymentMode.RAW, DeploymentMode.MULTI_NODE
+RAY, SERVERLESS = DeploymentMode.MULTI_NODE_RAY, DeploymentMode.SERVERLESS
+PRIVATE = {"networking.knative.dev/visibility": "cluster-local"}
+ON = {"ome.io/ingress-disable-creation": "false"}
+OFF = {"ome.io/ingress-disable-creation": "true"}
+ENGINE_SERVICE, EXTERNAL = ("Service", "chat-engine"), ("Service", "chat")
+WITHOUT_VIRTUAL_HOST = {"ome.io/ingress-disable-istio-virtualhost": "true"}
+
 INGRESS: Json = {
     "ingressGateway": "knative/front",
     "localGateway": "knative/local",
