@@ -31,8 +31,9 @@ class ProcessIdentity:
             return None
 
     def is_alive(self) -> bool:
-        """Whether that very process still runs (a zombie does not)."""
-        return start_time(self.pid) == self.started and self.program in command_line(self.pid)
+        """Whether that very process still runs (a zombie does not; one that is just becoming its program does)."""
+        command = command_line(self.pid)
+        return start_time(self.pid) == self.started and (not command or self.program in command)
 
 
 def start_time(pid: int) -> str | None:
@@ -48,6 +49,7 @@ def start_time(pid: int) -> str | None:
 
 
 def command_line(pid: int) -> list[str]:
+    """The program and its arguments; empty if there is no such process, and for a moment while it changes programs."""
     if not _has_proc():
         return (_ps(pid, "args=") or "").split()
     try:
