@@ -32,8 +32,9 @@ def attempt_to_replay(records: Sequence[InferenceRollout], *, asked: int = 0) ->
     since = converged.spec.number if converged else 0
     rest = [record for record in records if record.spec.number > since]
     if not rest:
-        older = [record for record in records if record.spec.number < since and asked in (0, record.spec.number)]
-        return Replay(None, _outdated(older, since))
+        older = [record for record in records if record.spec.number < since]
+        meant = [record for record in older if _is_meant(record, asked)]
+        return Replay(None, _outdated(meant, since))
     unfinished = [record for record in rest if not record.status.phase.closed]
     chosen = (unfinished or rest)[-1]
     if asked not in (0, chosen.spec.number):
@@ -48,6 +49,12 @@ def has_moved_on(records: Sequence[InferenceRollout], attempt: InferenceRollout,
     """
     later = [record for record in records if record.spec.number >= attempt.spec.number]
     return all(record.spec.fingerprint != fingerprint for record in later)
+
+
+def _is_meant(record: InferenceRollout, asked: int) -> bool:
+    """Whether somebody who asks for a replay may have this one in mind: by number, or because it went wrong."""
+    went_wrong = record.status.phase not in (Phase.SUCCEEDED, Phase.SUPERSEDED)
+    return record.spec.number == asked if asked else went_wrong
 
 
 def _outdated(older: Sequence[InferenceRollout], since: int) -> str:
