@@ -13,7 +13,7 @@ from platform_under_test import Platform, example, image
 from omeflow.api.kinds import SERVICE
 from omeflow.rollout.contest import REPAIRS
 from workers.settings import Settings
-from workers.watching import looking
+from workers.watching import triggering
 
 pytestmark = pytest.mark.real_cluster
 
@@ -40,7 +40,7 @@ async def repaired(platform: Platform, service: str) -> None:
 async def test_who_takes_a_field_back_after_every_repair_is_told_and_left_alone_until_an_edit(
     quiet: Platform, alone: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(looking, "REPAIRS", 0.0)
+    monkeypatch.setattr(triggering, "REPAIRS", 0.0)
     omeflow = Omeflow(quiet, quiet.temporal, replace(alone, namespaces=(quiet.namespace,)))
     async with omeflow.works(), omeflow.watches():
         for name in ("plain", "other"):
