@@ -4,12 +4,14 @@ The kind of an error decides whether and when it is tried again (design rule 9);
 policy here only paces what is left: 0.5 s at first, 15 s at most, for as long as it takes.
 """
 
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import TypeVar
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ActivityError, ApplicationError, CancelledError
 
 from omeflow.api.steps import Message, Step
 
@@ -20,15 +22,29 @@ RETRY = RetryPolicy(initial_interval=timedelta(seconds=0.5), maximum_interval=ti
 HEARTBEAT = timedelta(seconds=5)
 SUMMARY = 200
 """Characters of a summary: it has to fit 400 bytes, whatever script a name is written in."""
+FINISHES = timedelta(seconds=5)
+"""How long a try that is under way is let go on once nobody wants the step any more."""
+TRIES_END = "tries-end"
+"""Patch: before it, a step was tried again for as long as it took, whatever was wanted meanwhile."""
 
 
-async def step(which: Step[Request, Result], request: Request, *, summary: str) -> Result:
+class GivenUp(Exception):
+    """Nobody wants the step any more, and its last try has not done it."""
+
+
+async def step(
+    which: Step[Request, Result], request: Request, *, summary: str, unless: Callable[[], bool] = lambda: False
+) -> Result:
     """Run a step. `summary` is its line in the UI.
+
+    Args:
+        unless: whether nobody wants it any more; a try that is under way is let finish, and no other follows.
 
     Raises:
         ActivityError: the step failed for good; `refusal` says why.
+        GivenUp: nobody wants it any more.
     """
-    result: Result = await workflow.execute_activity(
+    running = workflow.start_activity(
         which.name,
         request,
         result_type=which.result,
@@ -36,7 +52,19 @@ async def step(which: Step[Request, Result], request: Request, *, summary: str) 
         heartbeat_timeout=HEARTBEAT,
         retry_policy=RETRY,
         summary=summary[:SUMMARY],
+        cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     )
+    await workflow.wait_condition(lambda: running.done() or unless())
+    if not running.done() and workflow.patched(TRIES_END):
+        with suppress(TimeoutError):
+            await workflow.wait_condition(running.done, timeout=FINISHES, timeout_summary=f"for {which.name} to end")
+        running.cancel()
+    try:
+        result: Result = await running
+    except ActivityError as error:
+        if isinstance(error.cause, CancelledError):
+            raise GivenUp from error
+        raise
     return result
 
 

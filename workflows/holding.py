@@ -13,7 +13,7 @@ with workflow.unsafe.imports_passed_through():
     from omeflow.api import steps
     from omeflow.api.steps import Rollout, Step
     from workflows import story
-    from workflows.calls import Request, Result, refusal, step
+    from workflows.calls import GivenUp, Request, Result, refusal, step
 
 
 class Holding(Controls):
@@ -42,16 +42,21 @@ class Holding(Controls):
         return self._gone or another or (self._rollout is not None and bool(self._rollout.aborted))
 
     async def _write(self, which: Step[Request, Result], request: Request, summary: str) -> Result:
-        """A step of the attempt in hand, which a freeze holds back.
+        """A step of the attempt in hand, which a freeze holds back, and which is not tried again for nothing.
 
         Raises:
-            Halted: the run was reset, or something newer was to be taken up when it thawed.
+            Halted: the run was reset, or something newer is to be taken up: when it thaws, or before the step is done.
         """
-        if self._is_frozen:
-            await self._thaw()
-            if self._interrupted:
-                raise Halted
-        return await self._step(which, request, summary)
+        while True:
+            if self._is_frozen:
+                await self._thaw()
+                if self._interrupted:
+                    raise Halted
+            try:
+                return await self._step(which, request, summary, unless=lambda: self._interrupted or self._is_frozen)
+            except GivenUp:
+                if self._interrupted and not self._is_frozen:
+                    raise Halted from None
 
     async def _do(self, which: steps.Step[steps.StepRequest, steps.Applied], rollout: Rollout, summary: str) -> None:
         await self._write(which, steps.StepRequest(attempt=rollout.attempt), summary)

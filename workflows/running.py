@@ -3,13 +3,15 @@
 Signal handlers only record; whoever waits looks at what they recorded.
 """
 
+from collections.abc import Callable
+
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from omeflow.api import steps
     from omeflow.api.steps import Change, Gone, RoleNumbers, RolesMoved, Rollout, RunState, Step
     from workflows import story
-    from workflows.calls import Request, Result, step
+    from workflows.calls import GivenUp, Request, Result, step
 
 MOST_EVENTS = 2_000
 MOST_SIGNALS = 1_000
@@ -71,15 +73,28 @@ class Running:
 
     # ── steps ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _step(self, which: Step[Request, Result], request: Request, summary: str) -> Result:
+    async def _step(
+        self,
+        which: Step[Request, Result],
+        request: Request,
+        summary: str,
+        *,
+        unless: Callable[[], bool] = lambda: False,
+    ) -> Result:
         """A step of what the run has in hand.
 
         Raises:
             Halted: the run was reset before it, or under it.
+            GivenUp: nobody wants it any more.
         """
         if self._state.reset:
             raise Halted
-        result = await step(which, request, summary=summary)
+        try:
+            result = await step(which, request, summary=summary, unless=lambda: self._state.reset or unless())
+        except GivenUp:
+            if self._state.reset:
+                raise Halted from None
+            raise
         if self._state.reset:
             raise Halted
         return result
