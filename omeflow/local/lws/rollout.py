@@ -63,6 +63,7 @@ def _count(policy: Policy, states: Sequence[GroupState]) -> int:
 
 
 def _partition(policy: Policy, states: Sequence[GroupState]) -> int:
+    """A new rollout begins at the count, however many groups are broken: surge groups are replaced at once."""
     done_at_the_end = next((n for n, state in enumerate(reversed(states)) if not state.done), len(states))
     floor = max(0, policy.replicas - policy.max_unavailable - done_at_the_end)
     partition = floor + sum(1 for state in states[:floor] if not state.ready)
@@ -70,4 +71,4 @@ def _partition(policy: Policy, states: Sequence[GroupState]) -> int:
         if states[ordinal].ready and not states[ordinal].updated:
             break
         partition = ordinal
-    return partition
+    return min(partition, policy.replicas)

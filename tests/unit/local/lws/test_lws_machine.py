@@ -266,6 +266,7 @@ BROKEN = GroupState(started=True, ready=False, updated=False)
         (0, 1, [OLD, OLD, BROKEN], Allowance(3, 2)),
         (0, 1, [BROKEN, OLD, OLD], Allowance(3, 3)),  # one is unavailable already, and not the next in turn
         (0, 1, [BROKEN, BROKEN, BROKEN], Allowance(3, 2)),
+        (1, 1, [BROKEN, BROKEN, OLD, OLD], Allowance(4, 3)),  # the surge group may go whatever is broken
         (0, 2, [OLD, OLD, OLD, OLD], Allowance(4, 2)),
         (0, 1, [OLD, OLD], Allowance(2, 1)),
         (0, 1, [], Allowance(0, 0)),
