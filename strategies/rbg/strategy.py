@@ -21,6 +21,7 @@ from strategies.contract import (
     PlanRequest,
     RoleVersion,
 )
+from strategies.disruption import budget_of_instances
 from strategies.exposure import Backend, Exposed, component_service, exposure, service_urls
 from strategies.rbac import router_rbac
 from strategies.rbg import group, observe
@@ -72,13 +73,14 @@ class RBGStrategy:
         autoscalers = [
             autoscaler(owner, config, target=SCALING_ADAPTER, target_name=config.name) for config in configs.values()
         ]
+        budgets = [budget_of_instances(owner, config, selector=_selector(owner, config)) for config in configs.values()]
         backends = {role: _backend(owner, config) for role, config in configs.items()}
         exposed = Exposed.of(owner, request.components, backends, cluster_domain=self._cluster_domain)
         return Desired(
             roles=roles,
             rbac=router_rbac(owner, configs[ROUTER]) if ROUTER in configs else [],
             autoscalers=[manifest for manifest in autoscalers if manifest],
-            exposure=exposure(exposed),
+            exposure=[*exposure(exposed), *(budget for budget in budgets if budget)],
             urls=service_urls(exposed),
         )
 
@@ -107,10 +109,15 @@ class RBGStrategy:
 
 def _backend(owner: Owner, config: ComponentConfig) -> Backend:
     """A role is reached at its pods, of several nodes at the leader's, by the labels that RBG's controller sets."""
-    selector = {GROUP_NAME: owner.name, ROLE_NAME: config.role}
+    selector = _selector(owner, config)
     if config.mode is DeploymentMode.MULTI_NODE:
         selector[COMPONENT_INDEX] = "0"
     return Backend(config, component_service(owner, config, selector=selector), selector)
+
+
+def _selector(owner: Owner, config: ComponentConfig) -> dict[str, str]:
+    """Labels of all pods of the role, and of no others."""
+    return {GROUP_NAME: owner.name, ROLE_NAME: config.role}
 
 
 def _refuse_other_mode(owner: Owner, config: ComponentConfig) -> None:

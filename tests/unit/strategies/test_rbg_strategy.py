@@ -121,6 +121,19 @@ def test_a_service_selects_the_pods_that_serve(component: ComponentConfig, leade
     assert external["spec"]["selector"] == service["spec"]["selector"]
 
 
+def test_every_role_of_several_replicas_has_a_disruption_budget_over_all_of_its_pods() -> None:
+    wanted = planned(multi_node("engine", min_replicas=2), config("router", min_replicas=3), config("decoder"))
+    budgets = {one["metadata"]["name"]: one["spec"] for one in wanted.exposure if one["kind"] == "PodDisruptionBudget"}
+    prefix = "rbg.workloads.x-k8s.io/"
+    assert budgets == {
+        f"chat-{role}": {
+            "minAvailable": pods,
+            "selector": {"matchLabels": {f"{prefix}group-name": "chat", f"{prefix}role-name": role}},
+        }
+        for role, pods in (("engine", 3), ("router", 2))
+    }
+
+
 def test_a_service_is_reached_at_its_entry_component() -> None:
     wanted = planned(config("engine"), config("decoder"), config("router"))
     assert wanted.exposure[-1]["spec"]["selector"]["rbg.workloads.x-k8s.io/role-name"] == "router"
