@@ -34,8 +34,9 @@ class ReplaceStuck:
         live = await read_live(self.cluster, strategy, owner, objects_of(record).workloads)
         states = strategy.role_states(owner.name, live)
         names = {name for role in request.stage.roles if role in states for name in states[role].stuck}
-        objects = [obj for obj in live.of(strategy.replaceable) if obj["metadata"]["name"] in names]
-        deleted = [obj["metadata"]["name"] for obj in objects if await self._delete(strategy.replaceable, obj)]
+        objects = [(kind, obj) for kind in strategy.replaceable for obj in live.of(kind)]
+        stuck = [(kind, obj) for kind, obj in objects if obj["metadata"]["name"] in names]
+        deleted = [obj["metadata"]["name"] for kind, obj in stuck if await self._delete(kind, obj)]
         return Applied(objects=len(deleted), notes=deleted)
 
     async def _delete(self, kind: Kind, obj: Manifest) -> bool:

@@ -162,7 +162,7 @@ class Strategy(Protocol):
     observed_kinds: Mapping[Kind, Sequence[Observed]]
     """What is read to know how roles stand, by the kind of their workload objects."""
     capabilities: Capabilities
-    replaceable: Kind
+    replaceable: Sequence[Kind]
     """What `RoleState.stuck` names: objects whose deletion makes the backend create them anew."""
 
     def is_applicable(self, annotations: Mapping[str, str]) -> bool:

@@ -6,13 +6,15 @@ it is never read. The chain that is read instead: the attempt mark on the group,
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from omeflow.api.kinds import POD, ROLE_BASED_GROUP, ROLE_INSTANCE, ROLE_INSTANCE_SET, title
+from omeflow.api.kinds import POD, ROLE_BASED_GROUP, ROLE_INSTANCE, ROLE_INSTANCE_SET, SCALING_ADAPTER, title
 from omeflow.api.names import ATTEMPT, ROLE_NAME, role_attempt
 from omeflow.rollout.roles import RoleState
 from strategies.contract import Live, Manifest
-from strategies.pods import crashes, labels, trouble
-from strategies.rbg.instances import Instance, instance_of, instances, stuck
+from strategies.pods import crashes, labels
+from strategies.rbg.hindrance import hindrance, is_blind, not_taken_up, other_count
+from strategies.rbg.instances import Instance, instances, stuck
 
 
 def served_attempts(group: Manifest | None) -> dict[str, int]:
@@ -29,46 +31,75 @@ def role_states(service: str, live: Live) -> dict[str, RoleState]:
     if group is None:
         return {}
     marks = served_attempts(group)
-    sets = {workload["metadata"]["name"]: workload for workload in live.of(ROLE_INSTANCE_SET)}
+    sets, adapters = _by_name(live.of(ROLE_INSTANCE_SET)), _by_name(live.of(SCALING_ADAPTER))
     objects, pods = _by_role(live.of(ROLE_INSTANCE)), _by_role(live.of(POD))
-    return {
-        name: _role_state(
-            group, role, marks.get(name, 0), sets.get(f"{service}-{name}"), objects.get(name, []), pods.get(name, [])
+    found = [
+        _Seen(
+            group=group,
+            role=role,
+            attempt=marks.get(role["name"], 0),
+            adapter=adapters.get(f"{service}-{role['name']}"),
+            objects=objects.get(role["name"], []),
+            pods=pods.get(role["name"], []),
         )
-        for name, role in ((role["name"], role) for role in group["spec"]["roles"])
-    }
+        for role in group["spec"]["roles"]
+    ]
+    return {seen.name: _role_state(seen, sets.get(f"{service}-{seen.name}")) for seen in found}
 
 
-def _role_state(
-    group: Manifest,
-    role: Manifest,
-    attempt: int,
-    workload: Manifest | None,
-    objects: Sequence[Manifest],
-    pods: Sequence[Manifest],
-) -> RoleState:
-    name, desired = role["name"], role.get("replicas", 1)
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What there is of one role beside its RoleInstanceSet; `attempt` is the mark that the group has for it."""
+
+    group: Manifest
+    role: Manifest
+    attempt: int
+    adapter: Manifest | None
+    objects: Sequence[Manifest]
+    pods: Sequence[Manifest]
+
+    @property
+    def name(self) -> str:
+        return str(self.role["name"])
+
+    @property
+    def wanted(self) -> int:
+        return int(self.role.get("replicas", 1))
+
+
+def _role_state(seen: _Seen, workload: Manifest | None) -> RoleState:
     if workload is None:
-        place = f"{group['metadata'].get('namespace', '')}/{group['metadata']['name']}-{name}"
-        missing = f"RoleInstanceSet {place} does not exist yet: the RBG controller has not taken up role {name}"
-        return RoleState(name, attempt=attempt, desired=desired, waits_for=missing, obj=title(group))
+        missing = f"RoleInstanceSet {_place(seen)} does not exist yet: the RBG controller has not taken up role"
+        waits_for = f"{missing} {seen.name}; {not_taken_up(seen.group)}"
+        return RoleState(
+            seen.name, attempt=seen.attempt, desired=seen.wanted, waits_for=waits_for, obj=title(seen.group)
+        )
     revision = (workload.get("status") or {}).get("updateRevision") or ""
-    found = instances(objects, pods, revision)
-    handed, closed = _is_handed(workload, attempt), _is_closed(workload)
+    found = instances(seen.objects, seen.pods, revision)
+    handed, closed = _is_handed(workload, seen.attempt), _is_closed(workload)
     return RoleState(
-        name,
-        attempt=attempt,
-        desired=desired,
+        seen.name,
+        attempt=seen.attempt,
+        desired=seen.wanted,
         updated=sum(instance.ready and instance.current for instance in found),
         ready=sum(instance.ready for instance in found),
         old=sum(not instance.current for instance in found),
         revision=revision,
         settled=handed and closed and all(one.current or one.leaving for one in found),
-        stuck=stuck(found, desired=desired, closed=closed) if handed and _is_observed(workload) else (),
-        waits_for=_waits_for(role, attempt, workload, found, _hindrance(workload, objects, pods, found)),
+        stuck=_stuck(seen, found, closed=closed) if handed and _is_observed(workload) else (),
+        waits_for=_waits_for(seen, workload, found),
         obj=title(workload),
-        crashes=crashes(pods),
+        crashes=crashes(seen.pods),
     )
+
+
+def _place(seen: _Seen) -> str:
+    metadata = seen.group["metadata"]
+    return f"{metadata.get('namespace', '')}/{metadata['name']}-{seen.name}"
+
+
+def _by_name(objects: Sequence[Manifest]) -> dict[str, Manifest]:
+    return {obj["metadata"]["name"]: obj for obj in objects}
 
 
 def _by_role(objects: Sequence[Manifest]) -> dict[str, list[Manifest]]:
@@ -78,46 +109,41 @@ def _by_role(objects: Sequence[Manifest]) -> dict[str, list[Manifest]]:
     return grouped
 
 
-def _waits_for(role: Manifest, attempt: int, workload: Manifest, instances: Sequence[Instance], hindrance: str) -> str:
+def _stuck(seen: _Seen, found: Sequence[Instance], *, closed: bool) -> tuple[str, ...]:
+    """Instances that only their deletion moves on, and an adapter that only its deletion binds to its pods."""
+    blind = (f"{seen.group['metadata']['name']}-{seen.name}",) if is_blind(seen.adapter, seen.role) else ()
+    return (*stuck(found, desired=seen.wanted, closed=closed), *blind)
+
+
+def _waits_for(seen: _Seen, workload: Manifest, found: Sequence[Instance]) -> str:
     """The first link of the chain that does not hold (rbg.md 3.2 and 11.3); empty when the role is done."""
     metadata, status, subject = workload["metadata"], workload.get("status") or {}, title(workload)
-    wanted, spec = role.get("replicas", 1), workload["spec"].get("replicas", 1)
-    if not _is_handed(workload, attempt):
+    wanted, spec = seen.wanted, workload["spec"].get("replicas", 1)
+    if not _is_handed(workload, seen.attempt):
         handed = (metadata.get("annotations") or {}).get(ATTEMPT, "none")
-        return f"the RBG controller has not handed attempt {attempt} to {subject} yet (it has {handed})"
+        late = f"the RBG controller has not handed attempt {seen.attempt} to {subject} yet (it has {handed})"
+        return f"{late}; {not_taken_up(seen.group)}"
     if not _is_observed(workload):
         return f"{subject} has not been observed by its controller yet"
     if spec != wanted:
-        return f"{subject} has {spec} replicas, its role asks for {wanted}"
-    done = sum(instance.ready and instance.current for instance in instances)
+        return _and(f"{subject} has {spec} replicas, its role asks for {wanted}", other_count(seen.adapter, wanted))
+    done = sum(instance.ready and instance.current for instance in found)
     if done < wanted:
-        return f"{done} of {wanted} at the new revision and available" + (f"; {hindrance}" if hindrance else "")
-    if len(instances) > wanted:
-        return f"{len(instances) - wanted} old or surplus of {subject} not gone yet"
+        late = f"{done} of {wanted} at the new revision and available"
+        return _and(late, hindrance(workload, seen.objects, seen.pods, found))
+    if len(found) > wanted:
+        return f"{len(found) - wanted} old or surplus of {subject} not gone yet"
     if status.get("replicas", 0) != wanted or status.get("updatedReadyReplicas", 0) < wanted:
         return f"{subject} counts {status.get('updatedReadyReplicas', 0)} of {wanted} updated and ready"
     if not _is_closed(workload):
         return f"{subject} has not closed its rollout yet"
+    if is_blind(seen.adapter, seen.role):
+        return f"RoleBasedGroupScalingAdapter {_place(seen)} was bound too early to name its pods; it is made anew"
     return ""
 
 
-def _hindrance(
-    workload: Manifest, objects: Sequence[Manifest], pods: Sequence[Manifest], instances: Sequence[Instance]
-) -> str:
-    """What keeps instances from becoming ready: pods that are refused, or in trouble, the newest first."""
-    current = {instance.name for instance in instances if instance.current}
-    newest = [pod for pod in pods if instance_of(pod) in current]
-    former = [pod for pod in pods if instance_of(pod) not in current]
-    refused = next((said for one in (workload, *objects) if (said := _refused(one))), "")
-    return refused or trouble(newest, former=former)
-
-
-def _refused(obj: Manifest) -> str:
-    """Why no pod, or no instance, can be made, such as a quota (rbg.md 1.8)."""
-    conditions = (obj.get("status") or {}).get("conditions") or []
-    failed: Manifest = next((one for one in conditions if one["type"] == "FailedScale" and one["status"] == "True"), {})
-    said = failed.get("message") or failed.get("reason")
-    return f"{title(obj)}: {said}" if said else ""
+def _and(sentence: str, more: str) -> str:
+    return f"{sentence}; {more}" if more else sentence
 
 
 def _is_handed(workload: Manifest, attempt: int) -> bool:

@@ -42,10 +42,11 @@ class RBGStrategy:
             Observed(ROLE_BASED_GROUP),
             Observed(ROLE_INSTANCE_SET, GROUP_NAME),
             Observed(ROLE_INSTANCE, GROUP_NAME),
+            Observed(SCALING_ADAPTER, GROUP_NAME),
             Observed(POD),
         )
     }
-    replaceable = ROLE_INSTANCE
+    replaceable = (ROLE_INSTANCE, SCALING_ADAPTER)
     capabilities = Capabilities(partition=True, pause=True, in_place=True, gang=True)
 
     def __init__(self, *, cluster_domain: str = CLUSTER_DOMAIN) -> None:

@@ -55,7 +55,7 @@ class SingleComponentStrategy:
         RAY_CLUSTER: (Observed(RAY_CLUSTER), Observed(DEPLOYMENT)),
     }
     capabilities = Capabilities()
-    replaceable = POD
+    replaceable = (POD,)
 
     def __init__(self, *, cluster_domain: str = CLUSTER_DOMAIN) -> None:
         self._cluster_domain = cluster_domain

@@ -225,9 +225,9 @@ class Omeflow:
 
     def _replace_stuck(self, attempt: Attempt, stage: Stage) -> None:
         """As `activities/replace_stuck.py`: read once more, right before the deletion."""
-        states, kind = self.role_states(attempt), attempt.strategy.replaceable
+        states = self.role_states(attempt)
         names = {name for role in stage.roles if role in states for name in states[role].stuck}
-        for obj in self.cluster.of_kind(kind.name):
+        for obj in [obj for kind in attempt.strategy.replaceable for obj in self.cluster.of_kind(kind.name)]:
             if obj["metadata"]["name"] in names and self.cluster.delete_this(obj):
                 self.log(f"replaced {obj['metadata']['name']}, left behind by the backend")
 

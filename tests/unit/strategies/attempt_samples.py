@@ -136,7 +136,7 @@ class DictionaryStrategy:
     name = "Dictionary"
     observed_kinds: Mapping[Kind, Sequence[Observed]] = {}
     capabilities = Capabilities()
-    replaceable = POD
+    replaceable = (POD,)
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from omeflow.api.kinds import POD, ROLE_BASED_GROUP, ROLE_INSTANCE, ROLE_INSTANCE_SET, Kind
+from omeflow.api.kinds import POD, ROLE_BASED_GROUP, ROLE_INSTANCE, ROLE_INSTANCE_SET, SCALING_ADAPTER, Kind
 from omeflow.api.names import ATTEMPT, RBG_PREFIX, ROLE_NAME, role_attempt
 from omeflow.components.types import ComponentConfig, DeploymentMode, Extension
 from strategies.contract import DesiredRole, Live, Owner, RoleVersion
@@ -92,6 +92,18 @@ def workload(role: str = "engine", *, replicas: int = 2, attempt: int = 1, **sta
     }
 
 
+def adapter(role: str = "engine", *, replicas: int = 2, **status: Any) -> Json:
+    """A scaling adapter that is bound and tells the role's pods."""
+    bound = {"phase": "Bound", "replicas": replicas, "selector": f"role={role}"}
+    return {
+        "apiVersion": SCALING_ADAPTER.api_version,
+        "kind": SCALING_ADAPTER.name,
+        "metadata": {"name": f"chat-{role}", "namespace": "serving"},
+        "spec": {"replicas": replicas, "scaleTargetRef": {"name": "chat", "role": role}},
+        "status": bound | status,
+    }
+
+
 def instance(ordinal: int, role: str = "engine", *, revision: str = "new", own: str = "aaa", **metadata: Any) -> Json:
     """A RoleInstance at a revision of its RoleInstanceSet, with a revision of its own."""
     name = f"chat-{role}-{ordinal}"
@@ -143,11 +155,13 @@ def live(
     workloads: Sequence[Json] = (),
     instances: Sequence[Json] = (),
     pods: Sequence[Json] = (),
+    adapters: Sequence[Json] = (),
 ) -> Live:
     objects: dict[Kind, Sequence[Json]] = {
         ROLE_BASED_GROUP: [whole] if whole else [],
         ROLE_INSTANCE_SET: workloads,
         ROLE_INSTANCE: instances,
+        SCALING_ADAPTER: adapters,
         POD: pods,
     }
     return Live(objects)

@@ -192,6 +192,7 @@ def test_every_kind_that_is_read_is_declared() -> None:
         "RoleBasedGroup",
         "RoleInstanceSet",
         "RoleInstance",
+        "RoleBasedGroupScalingAdapter",
         "Pod",
     ]
 

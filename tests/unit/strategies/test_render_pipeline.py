@@ -96,7 +96,12 @@ def test_a_cluster_without_the_backend_is_told_what_to_install() -> None:
 
 def test_what_a_service_needs_follows_from_its_objects() -> None:
     needs = needed_kinds(inputs(), default_manager())
-    assert [kind.name for kind in needs] == ["RoleBasedGroup", "RoleInstanceSet", "RoleInstance"]
+    assert [kind.name for kind in needs] == [
+        "RoleBasedGroup",
+        "RoleInstanceSet",
+        "RoleInstance",
+        "RoleBasedGroupScalingAdapter",
+    ]
     lacking = on_a_cluster_without(inputs(), needs[:2])
     assert lacking.not_served == ("RoleBasedGroup", "RoleInstanceSet")
     assert needed_kinds(lacking, default_manager()) == needs
