@@ -12,6 +12,7 @@ from omeflow.api.names import ATTEMPT, FIELD_MANAGER, ISVC_LABEL, role_attempt, 
 from omeflow.api.ownership import owners
 from omeflow.api.rollouts import owner_reference
 from strategies.contract import Apply, Manifest, Owner, RoleVersion
+from strategies.rbg.asked import GROUP_ANNOTATIONS
 
 
 def applies(owner: Owner, roles: Mapping[str, RoleVersion], live: Manifest | None) -> list[Apply]:
@@ -80,7 +81,10 @@ def _group(owner: Owner, roles: Mapping[str, RoleVersion], *, counts: Mapping[st
         "name": owner.name,
         "namespace": owner.namespace,
         "labels": {ISVC_LABEL: owner.name},
-        "annotations": {role_attempt(role): str(version.attempt) for role, version in roles.items()},
+        "annotations": {
+            **_of_the_group(roles),
+            **{role_attempt(role): str(version.attempt) for role, version in roles.items()},
+        },
         "ownerReferences": [owner_reference(owner.name, owner.uid)],
     }
     if uid:
@@ -91,7 +95,15 @@ def _group(owner: Owner, roles: Mapping[str, RoleVersion], *, counts: Mapping[st
 def _role(version: RoleVersion, counts: Mapping[str, int]) -> Manifest:
     role = version.desired.role
     counted = {"replicas": counts[role]} if role in counts else {}
-    return {**version.desired.body, "annotations": {ATTEMPT: str(version.attempt)}, **counted}
+    annotations = {**version.desired.body.get("annotations", {}), ATTEMPT: str(version.attempt)}
+    return {**version.desired.body, "annotations": annotations, **counted}
+
+
+def _of_the_group(roles: Mapping[str, RoleVersion]) -> dict[str, str]:
+    """What the newest attempt asks for the whole group, which its roles carry for it."""
+    newest = max(roles.values(), key=lambda version: version.attempt, default=None)
+    told: dict[str, str] = newest.desired.body.get("annotations", {}) if newest else {}
+    return {key: text for key, text in told.items() if key.startswith(GROUP_ANNOTATIONS)}
 
 
 def _seed(owner: Owner, role: str, count: int, why: str) -> Apply:

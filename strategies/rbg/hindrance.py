@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 
 from omeflow.api.kinds import title
 from strategies.contract import Manifest
+from strategies.group_annotations import GANG_SCHEDULING
 from strategies.pods import is_ready, is_terminating, trouble
+from strategies.rbg.asked import GANG
 from strategies.rbg.instances import Instance, instance_of
 
 _REFUSALS = ("FailedScale", "FailedUpdate")
@@ -43,7 +45,9 @@ def not_taken_up(group: Manifest) -> str:
     generation = group["metadata"].get("generation", 0)
     if (group.get("status") or {}).get("observedGeneration", generation) < generation:
         return f"it does not run, or refuses {title(group)}, whose Warning events then say why"
-    return f"if that lasts, the Warning events of {title(group)} say why"
+    gang = GANG in (group["metadata"].get("annotations") or {})
+    needs = f" (it asks for {GANG_SCHEDULING}, which needs PodGroups on the cluster)" if gang else ""
+    return f"if that lasts, the Warning events of {title(group)} say why{needs}"
 
 
 def other_count(adapter: Manifest | None, wanted: int) -> str:

@@ -4,6 +4,7 @@ The body carries no replica count, because counts belong to scalers (design rule
 mark says when a body was applied and not what it is.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from omeflow.api.errors import Invalid
@@ -12,6 +13,7 @@ from omeflow.components.types import ComponentConfig, DeploymentMode, Json
 from strategies.autoscaling import is_scaled
 from strategies.contract import DesiredRole, Owner
 from strategies.digests import digest
+from strategies.rbg.asked import Asked
 
 LONGEST_NAME = 50
 """Bytes of `<service>-<role>`: pod names add an ordinal and a worker index and must stay host names (rbg.md 2.2)."""
@@ -23,12 +25,17 @@ _LWS_ALIASES = {
 }
 
 
-def desired_role(owner: Owner, config: ComponentConfig) -> DesiredRole:
+def desired_role(owner: Owner, config: ComponentConfig, annotations: Mapping[str, str] | None = None) -> DesiredRole:
     """The role of one component.
 
+    Args:
+        annotations: of the InferenceService itself; None for a component that stands alone.
+
     Raises:
-        Invalid: the name is too long for pods, or an update strategy cannot make progress.
+        Invalid: the name is too long for pods, an update strategy cannot make progress, or an annotation asks for
+            something that RBG cannot do.
     """
+    asked = Asked(owner, config, annotations or {})
     if len(config.name.encode()) > LONGEST_NAME:
         raise Invalid(
             f"InferenceService {config.namespace}/{config.name.removesuffix('-' + config.role)}: metadata.name is too"
@@ -41,15 +48,19 @@ def desired_role(owner: Owner, config: ComponentConfig) -> DesiredRole:
         "rolloutStrategy": {"type": "RollingUpdate", "rollingUpdate": _rolling_update(config)},
     }
     if config.mode is DeploymentMode.MULTI_NODE:
-        body["leaderWorkerPattern"] = _leader_worker(config)
+        body["leaderWorkerPattern"] = _leader_worker(config, asked)
     else:
-        body["standalonePattern"] = {"template": _template(config, config.pod_spec)}
+        body["standalonePattern"] = {"template": _template(config, asked, config.pod_spec)}
+    decisive = body
+    if told := asked.role_annotations():
+        decisive = {**body, "told": told}  # under a name of their own: annotations do not count by themselves
+        body["annotations"] = told
     minimum = 1 if config.extension.min_replicas is None else config.extension.min_replicas
     scaled = is_scaled(config)
     return DesiredRole(
         role=config.role,
         body=body,
-        digest=digest(body),
+        digest=digest(decisive),
         min_replicas=max(1, minimum) if scaled else minimum,  # an HPA leaves an object with no replicas alone
         scaled=scaled,
         workloads=[{"apiVersion": ROLE_BASED_GROUP.api_version, "kind": ROLE_BASED_GROUP.name, "name": owner.name}],
@@ -77,23 +88,23 @@ def _rolling_update(config: ComponentConfig) -> Json:
     return update
 
 
-def _leader_worker(config: ComponentConfig) -> Json:
+def _leader_worker(config: ComponentConfig, asked: Asked) -> Json:
     """Leader and worker as exact templates: the base is the leader's, the worker's patch replaces all of it."""
     assert config.worker_pod_spec is not None
-    worker = _template(config, _with_aliases(config.worker_pod_spec))
+    worker = _template(config, asked, _with_aliases(config.worker_pod_spec))
+    restarts = asked.restart_policy()
     return {
         "size": 1 + config.worker_size,
         "sharedServiceSelection": "All",
-        "template": _template(config, _with_aliases(config.pod_spec)),
+        "template": _template(config, asked, _with_aliases(config.pod_spec)),
         "workerTemplatePatch": {part: {"$patch": "replace", **content} for part, content in worker.items()},
+        **({"restartPolicyConfig": restarts} if restarts else {}),
     }
 
 
-def _template(config: ComponentConfig, pod_spec: Json) -> Json:
-    return {
-        "metadata": {"labels": {**config.labels, **config.pod_labels}, "annotations": config.annotations},
-        "spec": pod_spec,
-    }
+def _template(config: ComponentConfig, asked: Asked, pod_spec: Json) -> Json:
+    labels = {**config.labels, **config.pod_labels, **asked.pod_labels()}
+    return {"metadata": {"labels": labels, "annotations": config.annotations}, "spec": asked.placed(pod_spec)}
 
 
 def _with_aliases(pod_spec: Json) -> Json:

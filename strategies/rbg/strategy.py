@@ -25,6 +25,7 @@ from strategies.disruption import budget_of_instances
 from strategies.exposure import Backend, Exposed, component_service, exposure, service_urls
 from strategies.rbac import router_rbac
 from strategies.rbg import group, observe
+from strategies.rbg.asked import ensure_understood
 from strategies.rbg.roles import desired_role
 from strategies.rbg.surge import role_surge
 
@@ -70,7 +71,9 @@ class RBGStrategy:
         owner, configs = request.owner, request.components.configs
         for config in configs.values():
             _refuse_other_mode(owner, config)
-        roles = {role: desired_role(owner, config) for role, config in configs.items()}
+        annotations = request.components.annotations
+        ensure_understood(owner, request.components)
+        roles = {role: desired_role(owner, config, annotations) for role, config in configs.items()}
         autoscalers = [
             autoscaler(owner, config, target=SCALING_ADAPTER, target_name=config.name) for config in configs.values()
         ]

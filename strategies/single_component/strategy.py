@@ -34,6 +34,7 @@ from strategies.contract import (
 )
 from strategies.disruption import disruption_budget
 from strategies.exposure import Exposed, exposure, service_urls
+from strategies.group_annotations import refuse_of_groups
 from strategies.rbac import router_rbac
 from strategies.single_component import observe, writing
 from strategies.single_component.deployment import deployment_labels
@@ -69,6 +70,7 @@ class SingleComponentStrategy:
 
     def plan(self, request: PlanRequest) -> Desired:
         owner, components = request.owner, request.components
+        refuse_of_groups(owner, components)
         configs = components.configs
         roles = {
             role: desired_role(owner, config, configuration=components.configuration)

@@ -24,6 +24,8 @@ from omeflow.local.simulation.objects import (
 from omeflow.local.simulation.state import Observed
 from omeflow.local.simulation.writes import Apply, Create, Delete, Patch, Record, Step, Write
 
+_POD_GROUPS = "podgroups.scheduling.x-k8s.io"
+
 
 def reconcile(group: Object, observed: Observed, *, now: float) -> Step:
     if terminating(group):
@@ -35,7 +37,10 @@ def reconcile(group: Object, observed: Observed, *, now: float) -> Step:
         writes.append(Patch(group, mode, manager=wire.GROUP_MANAGER))
     writes.append(Apply(_config_map(group)))
     writes += _status(group, observed, now=now)
-    if _roles(group, observed, writes):
+    if (group["metadata"].get("annotations") or {}).get(wire.GANG) == "true":
+        # A local cluster has no scheduler that knows gangs, and none of its definitions: so the real controller stops.
+        writes.append(Record(group, "FailedReconcilePodGroup", f"scheduling plugin {_POD_GROUPS} not ready"))
+    elif _roles(group, observed, writes):
         writes += _orphans(group, observed)
     return Step(writes)
 

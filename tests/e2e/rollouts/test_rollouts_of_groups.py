@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from platform_under_test import Platform, example, image
 
-from omeflow.api.kinds import POD_DISRUPTION_BUDGET, ROLE_BASED_GROUP, SCALING_ADAPTER
+from omeflow.api.kinds import POD_DISRUPTION_BUDGET, ROLE_BASED_GROUP, ROLE_INSTANCE_SET, SCALING_ADAPTER
+from omeflow.api.names import RBG_PREFIX, ROLE_NAME
 
 Manifest = dict[str, Any]
 NEW = "registry.example/sglang:0.5.0"
@@ -61,3 +62,68 @@ async def _co_apply(platform: Platform, *roles: Manifest) -> None:
     group = {"apiVersion": ROLE_BASED_GROUP.api_version, "kind": ROLE_BASED_GROUP.name, "metadata": metadata}
     spec = {"spec": {"roles": list(roles)}} if roles else {}
     await platform.cluster.apply({**group, **spec}, manager="operator")
+
+
+async def test_a_gang_on_a_cluster_without_gangs_is_named_and_removing_it_goes_on(platform: Platform) -> None:
+    manifest = example("engine-only")
+    manifest["metadata"]["annotations"]["omeflow.io/gang-scheduling"] = "Group"
+    await platform.create(manifest)
+    await platform.eventually(
+        lambda: platform.shown("solo", "RolledOut"),
+        lambda shown: "asks for omeflow.io/gang-scheduling, which needs PodGroups" in shown.get("message", ""),
+        what="what the group lacks",
+    )
+    await platform.edit("solo", {"metadata": {"annotations": {"omeflow.io/gang-scheduling": None}}})
+    await platform.ended("solo", 2)
+
+
+async def test_groups_that_want_a_node_for_themselves_get_one_each(platform: Platform) -> None:
+    """Their pods are scheduled by Kubernetes' own scheduler."""
+    for name in ("solo", "other"):
+        manifest = example("prefill-decode-router")
+        manifest["metadata"]["name"] = name
+        manifest["metadata"]["annotations"]["omeflow.io/exclusive-topology"] = "kubernetes.io/hostname"
+        manifest["spec"]["router"]["annotations"] = {"omeflow.io/exclusive-topology": "None"}
+        await platform.create(manifest)
+    places = {}
+    for name in ("solo", "other"):
+        await platform.ended(name, 1)
+        pods = await platform.pods(name)
+        roles = {pod["metadata"]["labels"][ROLE_NAME] for pod in pods.values()}
+        assert roles == {"engine", "decoder", "router"}
+        places[name] = {
+            pod["spec"]["nodeName"] for pod in pods.values() if pod["metadata"]["labels"][ROLE_NAME] != "router"
+        }
+    assert [len(nodes) for nodes in places.values()] == [1, 1]
+    assert places["solo"] != places["other"]
+
+
+async def test_an_annotation_that_changes_no_pod_restarts_none(platform: Platform) -> None:
+    await platform.create(example("multi-node-engine"))
+    await platform.ended("wide", 1)
+    before = await platform.pods("wide")
+    told = {"omeflow.io/in-place-scheduling": "Preferred", "omeflow.io/gang-scheduling": "Instance"}
+    await platform.edit("wide", {"metadata": {"annotations": told}})
+    await platform.ended("wide", 2)
+    workloads = {one["metadata"]["name"]: one["metadata"] for one in await platform.objects(ROLE_INSTANCE_SET)}
+    for role in ("engine", "decoder"):
+        annotations = workloads[f"wide-{role}"]["annotations"]
+        assert annotations[f"{RBG_PREFIX}role-inplace-scheduling"] == "Preferred"
+        assert annotations[f"{RBG_PREFIX}role-instance-gang-scheduling"] == "true"
+    after = await platform.pods("wide")
+    assert {name: pod["metadata"]["uid"] for name, pod in after.items()} == {
+        name: pod["metadata"]["uid"] for name, pod in before.items()
+    }
+
+
+async def test_an_instance_follows_the_restart_policy_that_its_service_asks_for(platform: Platform) -> None:
+    manifest = example("multi-node-engine")
+    manifest["spec"]["engine"]["annotations"] = {"omeflow.io/restart-delay": "1m"}
+    await platform.create(manifest)
+    await platform.ended("wide", 1)
+    (workload,) = [one for one in await platform.objects(ROLE_INSTANCE_SET) if one["metadata"]["name"] == "wide-engine"]
+    assert workload["spec"]["roleInstanceTemplate"]["restartPolicyConfig"] == {
+        "type": "RecreateRoleInstanceOnPodRestart",
+        "baseDelaySeconds": 60,
+        "maxDelaySeconds": 600,
+    }
