@@ -14,6 +14,7 @@ from omeflow.components.types import Components, DeploymentMode
 from omeflow.rollout.capacity import Surge
 from omeflow.rollout.roles import RoleState
 from omeflow.rollout.urls import ServiceUrls
+from strategies.surging import Bound
 
 Manifest = dict[str, Any]
 Reference = dict[str, str]
@@ -105,6 +106,28 @@ class RoleVersion:
     desired: DesiredRole
 
 
+@dataclass(frozen=True, slots=True)
+class UpdateLimits:
+    """How far the rolling update of a role may go at a time, in instances or percent of them.
+
+    None: as the role is rendered, which for the partition is 0. They are written with the role and are no part of its
+    digest: a limit rolls nothing.
+
+    Attributes:
+        partition: instances that keep their former template.
+    """
+
+    max_unavailable: Bound | None = None
+    max_surge: Bound | None = None
+    partition: Bound | None = None
+
+    @property
+    def fields(self) -> Manifest:
+        """Those that are set, as all backends spell them."""
+        spelt = {"maxUnavailable": self.max_unavailable, "maxSurge": self.max_surge, "partition": self.partition}
+        return {name: bound for name, bound in spelt.items() if bound is not None}
+
+
 def workloads_of(roles: Iterable[RoleVersion]) -> list[Reference]:
     """The objects that these roles are written into, each once."""
     return _each_once(version.desired for version in roles)
@@ -174,11 +197,14 @@ class Strategy(Protocol):
     def plan(self, request: PlanRequest) -> Desired:
         """Everything the service's objects should be. Raises Terminal errors."""
 
-    def workload(self, owner: Owner, roles: Mapping[str, RoleVersion], live: Live) -> list[Apply]:
+    def workload(
+        self, owner: Owner, roles: Mapping[str, RoleVersion], live: Live, limits: Mapping[str, UpdateLimits] = {}
+    ) -> list[Apply]:
         """The applies, in order, that give every role its version and leave every live count alone (design rule 3).
 
         Args:
             live: at least the workload objects of these roles, by name.
+            limits: by role, of those whose backend has them.
         """
 
     def removal(

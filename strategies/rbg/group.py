@@ -6,20 +6,24 @@ count out, and before it first does so the seed manager must hold it (design rul
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from omeflow.api.kinds import ROLE_BASED_GROUP
 from omeflow.api.names import ATTEMPT, FIELD_MANAGER, ISVC_LABEL, role_attempt, seed_manager
 from omeflow.api.ownership import owners
 from omeflow.api.rollouts import owner_reference
-from strategies.contract import Apply, Manifest, Owner, RoleVersion
+from strategies.contract import Apply, Manifest, Owner, RoleVersion, UpdateLimits
 from strategies.rbg.asked import GROUP_ANNOTATIONS
 
 
-def applies(owner: Owner, roles: Mapping[str, RoleVersion], live: Manifest | None) -> list[Apply]:
+def applies(
+    owner: Owner, roles: Mapping[str, RoleVersion], live: Manifest | None, limits: Mapping[str, UpdateLimits] = {}
+) -> list[Apply]:
     """Everything to apply, in order, so that the group has these roles.
 
     A role that is not live yet is created at its minReplicas, and its count seeded; a live role keeps its count.
     """
+    limited = {role: _limited(version, limits.get(role)) for role, version in roles.items()}
     counts = live_counts(live)
     new = {role: version.desired.min_replicas for role, version in roles.items() if role not in counts}
     before = [
@@ -28,7 +32,7 @@ def applies(owner: Owner, roles: Mapping[str, RoleVersion], live: Manifest | Non
         if role in roles and _only_ours(live, role)
     ]
     whole = Apply(
-        _group(owner, roles, counts=new, uid=_uid(live)),
+        _group(owner, limited, counts=new, uid=_uid(live)),
         f"roles {', '.join(roles)}" + (f"; created at {_listed(new)}" if new else ""),
         force=live is not None,
     )
@@ -104,6 +108,16 @@ def _of_the_group(roles: Mapping[str, RoleVersion]) -> dict[str, str]:
     newest = max(roles.values(), key=lambda version: version.attempt, default=None)
     told: dict[str, str] = newest.desired.body.get("annotations", {}) if newest else {}
     return {key: text for key, text in told.items() if key.startswith(GROUP_ANNOTATIONS)}
+
+
+def _limited(version: RoleVersion, limits: UpdateLimits | None) -> RoleVersion:
+    """The same with the limits of its rolling update in its body; its digest stays."""
+    if limits is None:
+        return version
+    body, strategy = version.desired.body, version.desired.body["rolloutStrategy"]
+    update = {**strategy["rollingUpdate"], **limits.fields}
+    limited = {**body, "rolloutStrategy": {**strategy, "rollingUpdate": update}}
+    return replace(version, desired=replace(version.desired, body=limited))
 
 
 def _seed(owner: Owner, role: str, count: int, why: str) -> Apply:

@@ -20,6 +20,7 @@ from strategies.contract import (
     Owner,
     PlanRequest,
     RoleVersion,
+    UpdateLimits,
 )
 from strategies.disruption import budget_of_instances
 from strategies.exposure import Backend, Exposed, component_service, exposure, service_urls
@@ -88,8 +89,10 @@ class RBGStrategy:
             urls=service_urls(exposed),
         )
 
-    def workload(self, owner: Owner, roles: Mapping[str, RoleVersion], live: Live) -> list[Apply]:
-        return group.applies(owner, roles, _group(owner.name, live))
+    def workload(
+        self, owner: Owner, roles: Mapping[str, RoleVersion], live: Live, limits: Mapping[str, UpdateLimits] = {}
+    ) -> list[Apply]:
+        return group.applies(owner, roles, _group(owner.name, live), limits)
 
     def removal(
         self, owner: Owner, roles: Mapping[str, RoleVersion], leaving: Sequence[str], live: Live

@@ -31,6 +31,7 @@ from strategies.contract import (
     Owner,
     PlanRequest,
     RoleVersion,
+    UpdateLimits,
 )
 from strategies.disruption import disruption_budget
 from strategies.exposure import Exposed, exposure, service_urls
@@ -101,8 +102,10 @@ class SingleComponentStrategy:
             urls=service_urls(exposed),
         )
 
-    def workload(self, owner: Owner, roles: Mapping[str, RoleVersion], live: Live) -> list[Apply]:
-        return writing.applies(roles, live)
+    def workload(
+        self, owner: Owner, roles: Mapping[str, RoleVersion], live: Live, limits: Mapping[str, UpdateLimits] = {}
+    ) -> list[Apply]:
+        return writing.applies(roles, live, limits)
 
     def removal(
         self, owner: Owner, roles: Mapping[str, RoleVersion], leaving: Sequence[str], live: Live

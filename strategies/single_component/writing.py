@@ -7,21 +7,29 @@ it first does so the seed manager must hold it (design rule 3).
 
 from collections.abc import Iterable, Mapping
 
-from omeflow.api.kinds import KNATIVE_SERVICE, kind_of, title
+from omeflow.api.kinds import DEPLOYMENT, KNATIVE_SERVICE, LEADER_WORKER_SET, kind_of, title
 from omeflow.api.names import FIELD_MANAGER, role_attempt, seed_manager
 from omeflow.api.ownership import lost_fields, owners
-from strategies.contract import Apply, Live, Manifest, RoleVersion, reference_to
+from strategies.contract import Apply, Live, Manifest, RoleVersion, UpdateLimits, reference_to
 
 COUNT = ("spec", "replicas")
+_BOUNDS = {
+    DEPLOYMENT: ("strategy", "rollingUpdate"),
+    LEADER_WORKER_SET: ("rolloutStrategy", "rollingUpdateConfiguration"),
+}
+"""Where in `spec` the limits of a rolling update are. What has none is not updated so, such as one of type Recreate."""
 
 
-def applies(roles: Mapping[str, RoleVersion], live: Live) -> list[Apply]:
-    """Everything to apply, in order, so that each role has its version. What is as it was applied is left alone."""
+def applies(roles: Mapping[str, RoleVersion], live: Live, limits: Mapping[str, UpdateLimits] = {}) -> list[Apply]:
+    """Everything to apply, in order, so that each role has its version and its limits.
+
+    What is as it was applied is left alone.
+    """
     return [
         apply
-        for version in roles.values()
+        for role, version in roles.items()
         for manifest in version.desired.body.values()
-        for apply in _object(version, manifest, _found(manifest, live))
+        for apply in _object(version, _limited(manifest, limits.get(role)), _found(manifest, live))
     ]
 
 
@@ -43,7 +51,8 @@ def _object(version: RoleVersion, manifest: Manifest, live: Manifest | None) -> 
             Apply(with_count, f"{title(manifest)} created at {count}"),
             _seed(manifest, role, count, f"co-own the first count {count} of {role}"),
         ]
-    if attempt_of(live, role) == version.attempt and not lost_fields(marked, live, FIELD_MANAGER):
+    stands = attempt_of(live, role) == version.attempt and _bounds(marked) == _bounds(live)
+    if stands and not lost_fields(marked, live, FIELD_MANAGER):
         return []
     held = {**marked, "metadata": {**marked["metadata"], "uid": live["metadata"]["uid"]}}
     whole = Apply(held, f"{title(manifest)} as of attempt {version.attempt}", force=True)
@@ -51,6 +60,27 @@ def _object(version: RoleVersion, manifest: Manifest, live: Manifest | None) -> 
         return [whole]
     count = live["spec"].get("replicas", 1)
     return [_seed(live, role, count, f"co-own the live count {count} of {role} before omeflow leaves it out"), whole]
+
+
+def _limited(manifest: Manifest, limits: UpdateLimits | None) -> Manifest:
+    given = _given_bounds(manifest)
+    if limits is None or given is None:
+        return manifest
+    outer, inner = _BOUNDS[kind_of(manifest)]
+    spec = manifest["spec"]
+    return {**manifest, "spec": {**spec, outer: {**spec[outer], inner: {**given, **limits.fields}}}}
+
+
+def _bounds(obj: Manifest) -> Manifest:
+    """The limits of an object's rolling update, with the server's default for the partition."""
+    return {"partition": 0, **(_given_bounds(obj) or {})}
+
+
+def _given_bounds(obj: Manifest) -> Manifest | None:
+    found: Manifest | None = obj["spec"]
+    for name in _BOUNDS.get(kind_of(obj), ("no such field",)):
+        found = (found or {}).get(name)
+    return found
 
 
 def _marked(manifest: Manifest, version: RoleVersion) -> Manifest:

@@ -27,6 +27,7 @@ from strategies.contract import (
     Owner,
     PlanRequest,
     RoleVersion,
+    UpdateLimits,
 )
 from strategies.history import Former, History
 from strategies.planning import Planned, mixture, plan_attempt
@@ -150,7 +151,9 @@ class DictionaryStrategy:
     def plan(self, request: PlanRequest) -> Desired:
         raise NotImplementedError
 
-    def workload(self, owner: Owner, roles: Mapping[str, RoleVersion], live: Live) -> list[Apply]:
+    def workload(
+        self, owner: Owner, roles: Mapping[str, RoleVersion], live: Live, limits: Mapping[str, UpdateLimits] = {}
+    ) -> list[Apply]:
         return []
 
     def removal(
