@@ -80,6 +80,8 @@ class RoleNumbers(Message):
     ready: int = 0
     old: int = 0
     done: bool = False
+    stands: bool = False
+    """It is as far as its partition lets it go."""
     stuck: list[str] = Field(default_factory=list)
     """Objects that the backend will never move to the last template by itself."""
     waits_for: str = ""
@@ -167,6 +169,19 @@ class Gate(Message):
     threshold: float = 0.0
 
 
+class Ratio(Message):
+    """Roles that are updated in proportion: for so many instances of one so many of another.
+
+    `max_skew` is in percent of a role's instances: by how many it may be ahead of another.
+    """
+
+    weights: dict[str, int] = Field(default_factory=dict)
+    max_skew: int = 100
+
+    def __str__(self) -> str:
+        return " : ".join(f"{role} {weight}" for role, weight in self.weights.items())
+
+
 class Stage(Message):
     """Roles that are updated together; the next stage waits for them. `reason` says why the stage exists."""
 
@@ -180,6 +195,8 @@ class Stage(Message):
     """What follows when the deadline of the stage or of one of its gates passes: Pause or Rollback."""
     capacity: bool = False
     """Whether there is to be room for its surge pods before it is applied."""
+    ratio: Ratio | None = None
+    """In which some of its roles are updated, step by step."""
 
     @property
     def waits_for(self) -> str:
@@ -296,6 +313,8 @@ class Applied(Message):
 
 class StageState(Message):
     done: bool = False
+    next_step: str = ""
+    """Its roles are as far as their ratio has let them go, and may go further now: how far, in words."""
     roles: list[RoleNumbers] = Field(default_factory=list)
     waits_for: str = ""
 

@@ -49,6 +49,21 @@ class Revisions:
 
 
 @dataclass(frozen=True, slots=True)
+class Ordinals:
+    """Which of a role's instances have its last template, by their number in the order in which they are replaced.
+
+    Only those that the count asks for, from 0: not what a rolling update runs on top.
+
+    Attributes:
+        new: at the last template, whether available or not.
+        available: those of `new` that are.
+    """
+
+    new: frozenset[int] = frozenset()
+    available: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class RoleState:
     """What the lowest objects that do not lie say about a role.
 
@@ -69,6 +84,9 @@ class RoleState:
             does; empty if it does not.
         crashes: one for each pod that does not come up by itself.
         revisions: what the backend says of its own; None if it has none.
+        partition: instances of a lower number keep what they have, as the workload says; 0: none does.
+        ordinals: which instances are through; None if the backend replaces them in no order, or has not taken up yet
+            what it has been given.
     """
 
     role: str
@@ -86,6 +104,14 @@ class RoleState:
     address: str = ""
     crashes: tuple[Crash, ...] = ()
     revisions: Revisions | None = None
+    partition: int = 0
+    ordinals: Ordinals | None = None
+
+    @property
+    def stands(self) -> bool:
+        """Whether it is as far as its partition lets it go."""
+        known = self.ordinals
+        return known is not None and known.available.issuperset(range(self.partition, self.desired))
 
     def done_at(self, attempt: int) -> bool:
         """Whether all of the role is at that attempt's template, available, without old extras."""
@@ -104,6 +130,7 @@ class RoleState:
             ready=self.ready,
             old=self.old,
             done=done,
+            stands=self.stands if self.attempt == attempt else False,
             stuck=list(self.stuck) if self.attempt == attempt else [],
             waits_for=waits_for,
         )
