@@ -4,12 +4,12 @@ The plan is recomputed after every change, from what serves at that moment, so a
 mid-rollout state is special (design section 3).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from omeflow.api.names import DECODER, ENGINE, ROUTER
 from omeflow.api.policies import BUILT_IN, OnFailure, PolicyGate, PolicySpec
-from omeflow.api.steps import Gate, Stage
+from omeflow.api.steps import Gate, Ratio, Stage
 
 DEFAULT_ORDER: tuple[tuple[str, ...], ...] = ((ENGINE,), (DECODER,), (ROUTER,))
 DEFAULT = BUILT_IN.spec
@@ -59,18 +59,42 @@ def plan_stages(changes: Sequence[RoleChange], policy: PolicySpec = DEFAULT, *, 
         roles = [role for stage in order for role in stage if role in by_role]
         stages = [Stage(name="create", roles=roles, reason="nothing serves yet")]
     else:
+        together = _in_proportion(policy, changes)
+        early = together if any(not by_role[role].settled for role in together) else ()
         lost = [_stage([role for stage in order for role in stage], by_role, _lost)]
-        unsettled = [_stage(stage, by_role, _unsettled) for stage in order]
-        changed = [_stage(stage, by_role, _only_changed) for stage in order]
-        stages = [stage for stage in (*lost, *unsettled, *changed) if stage.roles]
+        unsettled = [_stage(stage, by_role, lambda change: _first(change, early)) for stage in order]
+        changed = [_stage(stage, by_role, lambda change: _then(change, early)) for stage in order]
+        stages = [_stepwise(stage, together, policy) for stage in (*lost, *unsettled, *changed) if stage.roles]
     return _policed(stages, policy, gated=gated and not create)
 
 
 def _whole_order(policy: PolicySpec) -> list[Sequence[str]]:
-    """The policy's stages, and behind them, one by one, the roles that it does not name."""
+    """The policy's stages, and behind them, one by one, the roles that it does not name; roles of a ratio as one."""
     named = policy.order or []
     known = {role for stage in named for role in stage}
-    return [*named, *([role] for stage in DEFAULT_ORDER for role in stage if role not in known)]
+    order: list[Sequence[str]] = [*named, *([role] for stage in DEFAULT_ORDER for role in stage if role not in known)]
+    if policy.ratio is None:
+        return order
+    together = [role for stage in order for role in stage if role in policy.ratio.roles]
+    first = next((index for index, stage in enumerate(order) if set(stage) & set(together)), 0)
+    apart = [[role for role in stage if role not in together] for stage in order]
+    return [stage for stage in (*apart[:first], [*together, *apart[first]], *apart[first + 1 :]) if stage]
+
+
+def _in_proportion(policy: PolicySpec, changes: Sequence[RoleChange]) -> Collection[str]:
+    """The roles of the ratio that leave a template behind, if they are several: one alone has nothing to wait for."""
+    weights = policy.ratio.roles if policy.ratio else {}
+    moving = [one.role for one in changes if one.role in weights and one.serves and (one.changed or not one.settled)]
+    return moving if len(moving) > 1 else ()
+
+
+def _stepwise(stage: Stage, together: Collection[str], policy: PolicySpec) -> Stage:
+    """The stage, with the ratio of its roles if it is theirs."""
+    if policy.ratio is None or not set(together) & set(stage.roles):
+        return stage
+    weights = {role: policy.ratio.roles[role] for role in stage.roles if role in together}
+    ratio = Ratio(weights=weights, max_skew=policy.ratio.max_skew)
+    return stage.model_copy(update={"ratio": ratio, "reason": f"{stage.reason}; in steps of {ratio}"})
 
 
 def _policed(stages: Sequence[Stage], policy: PolicySpec, *, gated: bool) -> list[Stage]:
@@ -116,6 +140,14 @@ def _unsettled(change: RoleChange) -> str:
     if not change.serves or change.settled:
         return ""
     return "template changed before the last one had settled" if change.changed else "the last template has not settled"
+
+
+def _first(change: RoleChange, early: Collection[str]) -> str:
+    return _unsettled(change) or (_only_changed(change) if change.role in early else "")
+
+
+def _then(change: RoleChange, early: Collection[str]) -> str:
+    return "" if change.role in early else _only_changed(change)
 
 
 def _only_changed(change: RoleChange) -> str:
