@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from omeflow.api.names import RBG_PREFIX
+from omeflow.rollout.roles import Ordinals
 from strategies.contract import Manifest
 from strategies.pods import is_ready, is_terminating, labels
 
@@ -38,6 +39,10 @@ class Instance:
     ready: bool = False
     leaving: bool = False
 
+    @property
+    def ordinal(self) -> int:
+        return int(self.name.rpartition("-")[2])
+
 
 def instances(objects: Sequence[Manifest], pods: Sequence[Manifest], revision: str) -> list[Instance]:
     """Every instance that exists or still has pods, by name.
@@ -59,17 +64,26 @@ def instance_of(pod: Manifest) -> str:
     return str(labels(pod).get(_INSTANCE) or pod["metadata"]["name"])
 
 
-def stuck(found: Sequence[Instance], *, desired: int, closed: bool) -> tuple[str, ...]:
+def ordinals(found: Sequence[Instance], count: int) -> Ordinals:
+    """Which of the first `count` instances have the newest revision."""
+    new = [one for one in found if not one.leaving and not one.former and one.ordinal < count]
+    return Ordinals(
+        new=frozenset(one.ordinal for one in new),
+        available=frozenset(one.ordinal for one in new if one.current and one.ready),
+    )
+
+
+def stuck(found: Sequence[Instance], *, desired: int, closed: bool, partition: int = 0) -> tuple[str, ...]:
     """Instances that only their deletion moves to the newest revision.
 
     Broken ones, all at once: nothing is lost. Working ones, which a closed rollout has forgotten, one at a time, and
-    only while everything else works.
+    only while everything else works. None below the partition: it would come back as it was.
 
     Args:
         desired: instances that the role should have.
         closed: the RoleInstanceSet has no rollout in hand.
     """
-    forgotten = [instance for instance in found if instance.former and not instance.leaving]
+    forgotten = [one for one in found if one.former and not one.leaving and one.ordinal >= partition]
     broken = tuple(instance.name for instance in forgotten if not instance.ready)
     if broken or not closed:
         return broken

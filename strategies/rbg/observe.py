@@ -14,7 +14,8 @@ from omeflow.rollout.roles import RoleState
 from strategies.contract import Live, Manifest
 from strategies.pods import crashes, labels
 from strategies.rbg.hindrance import hindrance, is_blind, not_taken_up, other_count
-from strategies.rbg.instances import Instance, instances, stuck
+from strategies.rbg.instances import Instance, instances, ordinals, stuck
+from strategies.surging import resolved
 
 
 def served_attempts(group: Manifest | None) -> dict[str, int]:
@@ -66,6 +67,10 @@ class _Seen:
     def wanted(self) -> int:
         return int(self.role.get("replicas", 1))
 
+    @property
+    def partition(self) -> int:
+        return resolved(_bounds(self.role).get("partition", 0), self.wanted, up=True)
+
 
 def _role_state(seen: _Seen, workload: Manifest | None) -> RoleState:
     if workload is None:
@@ -90,6 +95,8 @@ def _role_state(seen: _Seen, workload: Manifest | None) -> RoleState:
         waits_for=_waits_for(seen, workload, found),
         obj=title(workload),
         crashes=crashes(seen.pods),
+        partition=seen.partition,
+        ordinals=ordinals(found, seen.wanted) if handed and _is_taken_up(seen, workload) else None,
     )
 
 
@@ -112,7 +119,7 @@ def _by_role(objects: Sequence[Manifest]) -> dict[str, list[Manifest]]:
 def _stuck(seen: _Seen, found: Sequence[Instance], *, closed: bool) -> tuple[str, ...]:
     """Instances that only their deletion moves on, and an adapter that only its deletion binds to its pods."""
     blind = (f"{seen.group['metadata']['name']}-{seen.name}",) if is_blind(seen.adapter, seen.role) else ()
-    return (*stuck(found, desired=seen.wanted, closed=closed), *blind)
+    return (*stuck(found, desired=seen.wanted, closed=closed, partition=seen.partition), *blind)
 
 
 def _waits_for(seen: _Seen, workload: Manifest, found: Sequence[Instance]) -> str:
@@ -148,6 +155,20 @@ def _and(sentence: str, more: str) -> str:
 
 def _is_handed(workload: Manifest, attempt: int) -> bool:
     return (workload["metadata"].get("annotations") or {}).get(ATTEMPT) == str(attempt)
+
+
+def _is_taken_up(seen: _Seen, workload: Manifest) -> bool:
+    """Whether the set has the count and the partition of its role, and has seen them."""
+    spec = workload["spec"]
+    counts = spec.get("replicas", 1) == seen.wanted
+    same = (spec.get("updateStrategy") or {}).get("partition", 0) == _bounds(seen.role).get("partition", 0)
+    return counts and same and _is_observed(workload)
+
+
+def _bounds(role: Manifest) -> Manifest:
+    """Of the role's rolling update."""
+    found: Manifest = (role.get("rolloutStrategy") or {}).get("rollingUpdate") or {}
+    return found
 
 
 def _is_closed(workload: Manifest) -> bool:

@@ -5,13 +5,14 @@ status does, by how many groups are at it. So a rollout is done once all groups 
 of the present generation, counts all of them as updated. A group is ready only if all of its pods are.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from omeflow.api.kinds import POD, title
-from omeflow.rollout.roles import RoleState
+from omeflow.rollout.roles import Ordinals, RoleState
 from strategies.contract import Live, Manifest
 from strategies.pods import crashes, is_over, is_ready, is_terminating, labels, trouble
 from strategies.single_component.conditions import is_observed
+from strategies.single_component.newest_groups import newest_groups
 
 _PREFIX = "leaderworkerset.sigs.k8s.io/"
 NAME = f"{_PREFIX}name"
@@ -34,6 +35,9 @@ def leader_worker_set_state(role: str, objects: Sequence[Manifest], live: Live) 
     one = len(revisions) == 1
     settled = is_observed(workload) and counted >= min(len(groups), desired) and len(revisions) < 2
     updated = ready if settled else min(counted, ready, max(desired - 1, 0))
+    bounds = (workload["spec"].get("rolloutStrategy") or {}).get("rollingUpdateConfiguration") or {}
+    partition = bounds.get("partition", 0)
+    new = newest_groups(groups, counted, partition=partition) if is_observed(workload) else None
     return RoleState(
         role,
         desired=desired,
@@ -45,7 +49,15 @@ def leader_worker_set_state(role: str, objects: Sequence[Manifest], live: Live) 
         waits_for=_waits_for(workload, desired, updated, groups, size),
         obj=title(workload),
         crashes=crashes(pods),
+        partition=partition,
+        ordinals=None if new is None else _ordinals(new, groups, desired, size),
     )
+
+
+def _ordinals(new: Collection[int], groups: Mapping[str, Sequence[Manifest]], count: int, size: int) -> Ordinals:
+    asked_for = frozenset(ordinal for ordinal in new if ordinal < count)
+    serving = frozenset(ordinal for ordinal in asked_for if _serves(groups[str(ordinal)], size))
+    return Ordinals(new=asked_for, available=serving)
 
 
 def pods_of(workload: Manifest, live: Live) -> list[Manifest]:

@@ -3,13 +3,17 @@
 import pytest
 from rbg_samples import Json, adapter, group, instance, live, pod, workload
 
-from omeflow.rollout.roles import RoleState
+from omeflow.rollout.roles import Ordinals, RoleState
 from strategies.contract import Live
 from strategies.rbg.observe import role_states, served_attempts
 
 ENGINE: Json = {"name": "engine", "replicas": 2}
 SET = "RoleInstanceSet serving/chat-engine"
+<<<<<<< HEAD
 EVENTS = "if that lasts, the Warning events of RoleBasedGroup serving/chat say why"
+=======
+BOTH = Ordinals(new=frozenset({0, 1}), available=frozenset({0, 1}))
+>>>>>>> 9fd4e62 (Tell which instances of a role have its last template, by ordinal; nothing below a partition is stuck)
 PULL: Json = {
     "containerStatuses": [{"image": "img:9", "state": {"waiting": {"reason": "ImagePullBackOff", "message": "no"}}}]
 }
@@ -48,7 +52,16 @@ def converged(
 
 def test_a_role_that_is_done() -> None:
     assert engine(converged()) == RoleState(
-        "engine", attempt=1, desired=2, updated=2, ready=2, old=0, revision="chat-engine-new", settled=True, obj=SET
+        "engine",
+        attempt=1,
+        desired=2,
+        updated=2,
+        ready=2,
+        old=0,
+        revision="chat-engine-new",
+        settled=True,
+        obj=SET,
+        ordinals=BOTH,
     )
 
 
