@@ -6,16 +6,18 @@ from dataclasses import dataclass
 from temporalio import activity
 
 from activities.applying import apply_in_order
-from activities.reading import read_ours, read_service
+from activities.reading import read_live, read_ours, read_service
 from activities.records import Records, now, timestamp
 from activities.remembering import read_history
 from omeflow.api.rollouts import InferenceRollout, Phase, StageTiming, Status, Wait
 from omeflow.api.steps import APPLY_WORKLOAD, Applied, StageRequest
 from omeflow.kube.client import Cluster
+from omeflow.rollout.roles import RoleState
 from strategies.contract import Owner, workloads_of
 from strategies.manager import StrategyManager
 from strategies.planning import REPAIR, mixture
 from strategies.recorded import objects_of, plan_of
+from strategies.stepping import limited
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +41,23 @@ class ApplyWorkload:
             read_ours(self.cluster, owner, workloads_of(roles.values())),
         )
         await self.records.ensure_latest(attempt, strategy.served_attempts(owner.name, live).values())
-        applies = strategy.workload(owner, roles, live)
+        states: dict[str, RoleState] = {}
+        if request.stage.ratio:  # read behind the objects, whose versions guard the writes: it holds for those
+            observed = await read_live(self.cluster, strategy, owner, desired.workloads)
+            states = strategy.role_states(owner.name, observed)
+        step = limited(request.stage, plan, attempt.number, states, {})
+        applies = strategy.workload(owner, roles, live, step.limits)
         # First the record, which lets nobody in whose attempt has been closed by somebody else.
         repairs = request.stage.name == REPAIR
-        await self.records.write_status(record, lambda latest: _entered(latest, request), reopen=repairs)
+        await self.records.write_status(record, lambda latest: _entered(latest, request, step.told), reopen=repairs)
         await apply_in_order(self.cluster, applies, live)
-        return Applied(objects=len(applies), notes=[apply.why for apply in applies])
+        return Applied(objects=len(applies), notes=[apply.why for apply in applies], step=step.told)
 
 
-def _entered(record: InferenceRollout, request: StageRequest) -> Status:
-    """Status on entering a stage: the former one is over, and this one waits until its deadline."""
+def _entered(record: InferenceRollout, request: StageRequest, step: str) -> Status:
+    """Status on entering a stage, or a step of it: the former one is over, and this one waits until its deadline."""
     moment = now()
+    began = {timing.name: timing.started_at for timing in record.status.stages} if request.step else {}
     over = [
         timing if timing.finished_at else timing.model_copy(update={"finished_at": moment})
         for timing in record.status.stages
@@ -60,11 +68,15 @@ def _entered(record: InferenceRollout, request: StageRequest) -> Status:
         stage=request.stage.name,
         run_id=activity.info().workflow_run_id,
         started_at=record.status.started_at or moment,
-        stages=[*over, StageTiming(name=request.stage.name, roles=request.stage.roles, started_at=moment)],
+        stages=[*over, _begun(request, began.get(request.stage.name) or moment)],
         actors=record.status.actors,
         wait=Wait(
             name=f"stage {request.stage.name}",
-            reason=request.stage.waits_for,
+            reason=request.stage.waits_for + (f", now for {step}" if step else ""),
             deadline=timestamp(request.deadline),
         ),
     )
+
+
+def _begun(request: StageRequest, moment: str) -> StageTiming:
+    return StageTiming(name=request.stage.name, roles=request.stage.roles, started_at=moment)

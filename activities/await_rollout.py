@@ -18,6 +18,7 @@ from strategies.contract import Owner
 from strategies.manager import StrategyManager
 from strategies.planning import expected_attempts
 from strategies.recorded import objects_of, plan_of
+from strategies.stepping import next_step
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,8 @@ class AwaitRollout:
         live = await read_live(self.cluster, strategy, owner, objects_of(record).workloads)
         await self.records.ensure_latest(attempt, strategy.served_attempts(owner.name, live).values())
         states = strategy.role_states(owner.name, live)
-        expected = expected_attempts(plan_of(record), attempt.number, stage.roles)
+        plan = plan_of(record)
+        expected = expected_attempts(plan, attempt.number, stage.roles)
         roles = [states.get(role, _absent(role)).numbers(number) for role, number in expected.items()]
         unfinished = [numbers for numbers in roles if not numbers.done]
         waits_for = "; ".join(f"{numbers.role}: {numbers.waits_for}" for numbers in unfinished)
@@ -43,7 +45,8 @@ class AwaitRollout:
             await read_service(self.cluster, namespace=owner.namespace, name=owner.name, uid=owner.uid)
         if unfinished and request.passed:
             await self._block(record, request, unfinished[0], waits_for, states)
-        return StageState(done=not unfinished, roles=roles, waits_for=waits_for)
+        further = next_step(stage, plan, attempt.number, states) if unfinished else ""
+        return StageState(done=not unfinished, roles=roles, waits_for=waits_for, next_step=further)
 
     async def _block(
         self,

@@ -8,11 +8,12 @@ from workflows.gates import Gates, behind
 
 with workflow.unsafe.imports_passed_through():
     from omeflow.api import steps
-    from omeflow.api.steps import AwaitRequest, RoleNumbers, Rollout, Stage, StageState
+    from omeflow.api.steps import AwaitRequest, Ratio, RoleNumbers, Rollout, Stage, StageState
     from workflows import story
 
 FIRST_POLL = timedelta(seconds=30)
 LONGEST_POLL = timedelta(minutes=10)
+GOES_BY_STEPS = "goes-by-steps"
 
 
 class Stages(Gates):
@@ -29,7 +30,7 @@ class Stages(Gates):
             return False
         if rollout.blocked:
             self._tell(story.phase("Progressing"))
-        rollout.next_stage, rollout.stage_applied, rollout.blocked = index + 1, False, False
+        rollout.next_stage, rollout.stage_applied, rollout.blocked, rollout.step = index + 1, False, False, ""
         rollout.skip, rollout.gate = "", behind(stage)
         self._forget_replay()
         return True
@@ -82,8 +83,19 @@ class Stages(Gates):
     async def _apply(self, rollout: Rollout, stage: Stage, index: int, summary: str) -> None:
         rollout.deadline = (workflow.now() + timedelta(seconds=stage.deadline_seconds)).isoformat()
         request = steps.StageRequest(attempt=rollout.attempt, stage=stage, index=index, deadline=rollout.deadline)
-        await self._write(steps.APPLY_WORKLOAD, request, summary)
+        rollout.step = (await self._write(steps.APPLY_WORKLOAD, request, summary)).step
         rollout.stage_applied = True
+
+    async def _go_on_by_a_step(self, rollout: Rollout, stage: Stage, index: int, step: str) -> None:
+        """Roles in proportion have come as far as they might, and may go further. One that was late has a new hour."""
+        if rollout.blocked:
+            rollout.blocked = False
+            rollout.deadline = (workflow.now() + timedelta(seconds=stage.deadline_seconds)).isoformat()
+            self._tell(story.phase("Progressing"))
+        request = steps.StageRequest(
+            attempt=rollout.attempt, stage=stage, index=index, deadline=rollout.deadline, step=step
+        )
+        rollout.step = (await self._write(steps.APPLY_WORKLOAD, request, f"{stage.name}: on to {step}")).step
 
     async def _try_again(self, rollout: Rollout, stage: Stage, index: int) -> None:
         """Somebody says that what blocked the stage is gone: put everything in place again, and wait anew."""
@@ -124,6 +136,11 @@ class Stages(Gates):
             self._show()
             if rollout.blocked and self._roll_back(rollout, stage.on_failure, f"stage {stage.name}: {state.waits_for}"):
                 return False
+            if state.next_step and workflow.patched(GOES_BY_STEPS):
+                await self._go_on_by_a_step(rollout, stage, index, state.next_step)
+                await self._continue_as_new_if_long()
+                poll = FIRST_POLL
+                continue
             if stuck := [name for numbers in state.roles for name in numbers.stuck]:
                 await self._replace(rollout, stage, index, stuck)
             await self._continue_as_new_if_long()
@@ -165,9 +182,15 @@ class Stages(Gates):
         return bool(self._state.again) or self._is_untold
 
     def _worth_a_look(self, stage: Stage) -> bool:
-        """The watcher says that the stage is done, or stuck; whether it is, is for await-rollout to say."""
+        """The watcher says that the stage is done, stuck, or as far as its present step goes; whether it is, is for
+        await-rollout to say."""
         told = [self._roles.get(role, RoleNumbers()) for role in stage.roles]
-        return self._moved and (all(numbers.done for numbers in told) or any(numbers.stuck for numbers in told))
+        ended = all(numbers.done for numbers in told) or any(numbers.stuck for numbers in told)
+        return self._moved and (ended or (stage.ratio is not None and self._has_come_to_stand(stage.ratio)))
+
+    def _has_come_to_stand(self, ratio: Ratio) -> bool:
+        told = [self._roles.get(role, RoleNumbers()) for role in ratio.weights]
+        return all(numbers.stands or numbers.done for numbers in told)
 
 
 def _reading(rollout: Rollout, stage: Stage, index: int, passed: bool) -> AwaitRequest:

@@ -107,7 +107,8 @@ def _own_wait(rollout: Rollout, roles: Mapping[str, RoleNumbers]) -> Waiting:
         return Waiting(phase="Progressing")
     stage = rollout.plan.stages[rollout.next_stage]
     late = [f"{role}: {roles[role].waits_for}" for role in stage.roles if role in roles and roles[role].waits_for]
-    reason = "; ".join(["deadline passed", *late]) if rollout.blocked else stage.waits_for
+    told = f"{stage.waits_for}, now for {rollout.step}" if rollout.step else stage.waits_for
+    reason = "; ".join(["deadline passed", *late]) if rollout.blocked else told
     phase = "Blocked" if rollout.blocked else "Progressing"
     return Waiting(phase=phase, name=stage_name(rollout), reason=reason, deadline=rollout.deadline)
 
@@ -182,7 +183,8 @@ def _waiting(rollout: Rollout, roles: Mapping[str, RoleNumbers]) -> list[str]:
         )
     else:
         end = f"until {until}"
-    return [f"**Waits for {await_line(stage)}**, {end}", *(f"- {reason}" for reason in reasons), ""]
+    step = f" (now {rollout.step})" if rollout.step else ""
+    return [f"**Waits for {await_line(stage)}**{step}, {end}", *(f"- {reason}" for reason in reasons), ""]
 
 
 def moment(text: str) -> str:

@@ -297,6 +297,8 @@ class StageRequest(Message):
     index: int = 0
     deadline: str = ""
     """When the wait for this stage becomes a block, RFC 3339."""
+    step: str = ""
+    """The stage is in hand, and goes on by one step: as `StageState.next_step` had it."""
 
 
 class AwaitRequest(StageRequest):
@@ -309,6 +311,8 @@ class Applied(Message):
 
     objects: int = 0
     notes: list[str] = Field(default_factory=list)
+    step: str = ""
+    """How far the roles of the stage go that are updated in proportion: `decoder 2 of 8, engine 1 of 4`."""
 
 
 class StageState(Message):
@@ -379,6 +383,8 @@ class Rollout(Message):
     prepared: bool = False
     """RBAC, autoscalers and exposure are out."""
     stage_applied: bool = False
+    step: str = ""
+    """How far the stage in hand goes for now, if its roles are updated in proportion."""
     deadline: str = ""
     blocked: bool = False
     lacks: str = ""

@@ -130,7 +130,7 @@ class RoleState:
             ready=self.ready,
             old=self.old,
             done=done,
-            stands=self.stands if self.attempt == attempt else False,
+            stands=self.stands and self.partition > 0 and self.attempt == attempt,
             stuck=list(self.stuck) if self.attempt == attempt else [],
             waits_for=waits_for,
         )

@@ -49,7 +49,7 @@ class RBGStrategy:
         )
     }
     replaceable = (ROLE_INSTANCE, SCALING_ADAPTER)
-    capabilities = Capabilities(partition=True, pause=True, in_place=True, gang=True)
+    capabilities = Capabilities(partition=True, pause=True, in_place=True, gang=True, ratio=True)
 
     def __init__(self, *, cluster_domain: str = CLUSTER_DOMAIN) -> None:
         self._cluster_domain = cluster_domain

@@ -9,11 +9,8 @@ from strategies.rbg.observe import role_states, served_attempts
 
 ENGINE: Json = {"name": "engine", "replicas": 2}
 SET = "RoleInstanceSet serving/chat-engine"
-<<<<<<< HEAD
 EVENTS = "if that lasts, the Warning events of RoleBasedGroup serving/chat say why"
-=======
 BOTH = Ordinals(new=frozenset({0, 1}), available=frozenset({0, 1}))
->>>>>>> 9fd4e62 (Tell which instances of a role have its last template, by ordinal; nothing below a partition is stuck)
 PULL: Json = {
     "containerStatuses": [{"image": "img:9", "state": {"waiting": {"reason": "ImagePullBackOff", "message": "no"}}}]
 }
