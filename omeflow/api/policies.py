@@ -21,7 +21,12 @@ DEFAULT = "default"
 """Name of the policy of all services of its namespace that name no other."""
 LONGEST = 8760 * 3600
 """Seconds of the longest duration, a year."""
+NOTHING: tuple[int | str, ...] = (0, "0%")
+"""Bounds of no instance at all."""
+_LATER = ("roles", "onNoCapacity")
+"""Fields that policies of the first release could not have."""
 _GATES = ("approval", "soak", "http", "prometheus")
+_PERCENT = re.compile(r"(100|[1-9]?[0-9])%")
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 
 
@@ -50,6 +55,11 @@ class OnFailure(StrEnum):
 class RuntimeUpdates(StrEnum):
     AUTO = "Auto"
     MANUAL = "Manual"
+
+
+class OnNoCapacity(StrEnum):
+    WAIT = "Wait"
+    NO_SURGE = "NoSurge"
 
 
 class _Part(BaseModel):
@@ -100,6 +110,40 @@ class PolicyGate(_Part):
         return [kind for kind in _GATES if getattr(self, kind) is not None]
 
 
+def _bound(value: Any) -> int | str:
+    """A number of instances, or a share of them: `25%`.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    if isinstance(value, str) and _PERCENT.fullmatch(value):
+        return value
+    raise ValueError(f"{value!r} is neither a number of instances nor a percentage such as 25%")
+
+
+_Bound = Annotated[int | str, BeforeValidator(_bound)]
+
+
+class RoleLimits(_Part):
+    """How far the rolling update of one role may go at a time; None: as the service says.
+
+    Attributes:
+        partition: instances that keep their former template until the policy says less; one at least moves on.
+    """
+
+    max_unavailable: _Bound | None = None
+    max_surge: _Bound | None = None
+    partition: _Bound | None = None
+
+    @model_validator(mode="after")
+    def _lets_one_be_replaced(self) -> Self:
+        if all(one in NOTHING for one in (self.max_unavailable, self.max_surge)):
+            raise ValueError("maxUnavailable 0 and maxSurge 0 let no instance be replaced")
+        return self
+
+
 class Ratio(_Part):
     """For so many pods of one role so many of another; `max_skew` in percent of a role's pods."""
 
@@ -113,9 +157,11 @@ class PolicySpec(_Part):
     order: list[list[str]] | None = None
     gates: list[PolicyGate] = Field(default_factory=list)
     ratio: Ratio | None = None
+    roles: dict[str, RoleLimits] = Field(default_factory=dict)
     deadline: Seconds = 3600
     on_failure: OnFailure = OnFailure.PAUSE
     capacity_check: bool = False
+    on_no_capacity: OnNoCapacity = OnNoCapacity.WAIT
     runtime_updates: RuntimeUpdates = RuntimeUpdates.AUTO
 
 
@@ -161,7 +207,12 @@ def policy_of(manifest: dict[str, Any]) -> Policy:
             f"RolloutPolicy {metadata['namespace']}/{metadata['name']}: {field} is not understood ({first['msg']});"
             " correct it, or upgrade omeflow"
         ) from None
-    told = orjson.dumps(spec.model_dump(mode="json", by_alias=True), option=orjson.OPT_SORT_KEYS)
-    return Policy(
-        name=metadata["name"], uid=metadata.get("uid", ""), digest=hashlib.sha256(told).hexdigest()[:16], said=said
-    )
+    return Policy(name=metadata["name"], uid=metadata.get("uid", ""), digest=_digest(spec), said=said)
+
+
+def _digest(spec: PolicySpec) -> str:
+    """Of what is in force. A field of a later release does not count before somebody uses it: an upgrade is no edit."""
+    told = spec.model_dump(mode="json", by_alias=True)
+    built_in = BUILT_IN.spec.model_dump(mode="json", by_alias=True)
+    told = {field: value for field, value in told.items() if field not in _LATER or value != built_in[field]}
+    return hashlib.sha256(orjson.dumps(told, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]

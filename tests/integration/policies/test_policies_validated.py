@@ -30,7 +30,9 @@ FULL = {
     "ratio": {"roles": {"decoder": 2, "engine": 1}, "maxSkew": 10},
     "deadline": "45m",
     "onFailure": "Rollback",
+    "roles": {"engine": {"maxUnavailable": "10%", "maxSurge": 0, "partition": 2}, "decoder": {"partition": "50%"}},
     "capacityCheck": True,
+    "onNoCapacity": "NoSurge",
     "runtimeUpdates": "Manual",
 }
 
@@ -52,7 +54,7 @@ async def store(cluster: Cluster, namespace: str, **spec: Any) -> dict[str, Any]
 
 async def test_everything_that_a_policy_can_say_is_kept(prepared: None, cluster: Cluster, namespace: str) -> None:
     stored = await store(cluster, namespace, **FULL)
-    for part in ("order", "ratio", "deadline", "onFailure", "capacityCheck", "runtimeUpdates"):
+    for part in FULL.keys() - {"gates"}:
         assert stored["spec"][part] == FULL[part]
     assert [policy_gate.kind for policy_gate in policy_of(stored).spec.gates] == [
         "approval",
@@ -69,6 +71,7 @@ async def test_what_is_not_said_is_filled_in(prepared: None, cluster: Cluster, n
         "deadline": "1h",
         "onFailure": "Pause",
         "capacityCheck": False,
+        "onNoCapacity": "Wait",
         "runtimeUpdates": "Auto",
     }
     assert (gate["interval"], gate["deadline"]) == ("30s", "1h")
@@ -103,6 +106,14 @@ async def test_what_is_not_said_is_filled_in(prepared: None, cluster: Cluster, n
         ({"ratio": {"roles": {"decoder": 2, "prefill": 1}, "maxSkew": 10}}, "roles are engine, decoder and router"),
         ({"ratio": {"roles": {"decoder": 2, "engine": 1}, "maxSkew": 101}}, "less than or equal to 100"),
         ({"ratio": {"roles": {"decoder": 2, "engine": 1}, "maxSkew": 0}}, "greater than or equal to 1"),
+        ({"roles": {}}, "at least 1 properties"),
+        ({"roles": {"prefill": {"partition": 1}}}, "roles are engine, decoder and router"),
+        ({"roles": {"engine": {"maxSurge": -1}}}, "greater than or equal to 0"),
+        ({"roles": {"engine": {"maxSurge": "1"}}}, "should match"),
+        ({"roles": {"engine": {"partition": "101%"}}}, "should match"),
+        ({"roles": {"engine": {"maxUnavailable": "0%", "maxSurge": 0}}}, "let no instance be replaced"),
+        ({"onNoCapacity": "NoSurge"}, "onNoCapacity NoSurge needs capacityCheck"),
+        ({"capacityCheck": True, "onNoCapacity": "Explode"}, "Unsupported value"),
     ],
 )
 async def test_what_cannot_be_meant_is_refused_at_once(

@@ -15,10 +15,12 @@ from omeflow.api.policies import (
     BUILT_IN,
     HttpCheck,
     OnFailure,
+    OnNoCapacity,
     PolicyGate,
     PolicySpec,
     PrometheusCheck,
     Ratio,
+    RoleLimits,
     RuntimeUpdates,
     Soak,
     policy_of,
@@ -38,9 +40,11 @@ PARTS: list[tuple[type[BaseModel], dict[str, Any]]] = [
     (HttpCheck, GATE["http"]["properties"]),
     (PrometheusCheck, GATE["prometheus"]["properties"]),
     (Ratio, SPEC["ratio"]["properties"]),
+    (RoleLimits, SPEC["roles"]["additionalProperties"]["properties"]),
 ]
 
 
+WRONG_BOUNDS = ["101%", "1", "", "-1%", "05%", -1, True, 1.5, [1]]
 QUERY = {"url": "http://prometheus", "query": "up", "threshold": 1, "comparison": "~"}
 
 
@@ -75,6 +79,7 @@ def test_the_definition_is_that_of_the_kind() -> None:
 
 def test_what_may_be_chosen_is_the_same_in_both() -> None:
     assert SPEC["onFailure"]["enum"] == [str(one) for one in OnFailure]
+    assert SPEC["onNoCapacity"]["enum"] == [str(one) for one in OnNoCapacity]
     assert SPEC["runtimeUpdates"]["enum"] == [str(one) for one in RuntimeUpdates]
     assert SPEC["order"]["items"]["items"]["enum"] == GATE["after"]["items"]["enum"] == list(ROLES)
 
@@ -129,10 +134,29 @@ def test_the_digest_is_of_what_is_said_however_it_is_written() -> None:
     assert policy_of(policy(order=[["engine"]])).digest != policy_of(policy(order=[["decoder"]])).digest
 
 
+def test_a_field_of_a_later_release_changes_no_digest_before_it_is_used() -> None:
+    """Else an upgrade would plan every open rollout anew, as after an edit. The digest is that of release 0.1.0."""
+    said = {"deadline": "45m", "order": [["decoder"], ["engine"]]}
+    assert policy_of(policy(**said)).digest == "0a8ae879a4dadd7f"
+    assert policy_of(policy(**said, onNoCapacity="Wait", roles={})).digest == "0a8ae879a4dadd7f"
+    assert policy_of(policy(**said, roles={"engine": {"partition": 1}})).digest != "0a8ae879a4dadd7f"
+    assert policy_of(policy(**said, onNoCapacity="NoSurge")).digest != "0a8ae879a4dadd7f"
+
+
+@pytest.mark.parametrize("given_bound", [0, 1, 7, "0%", "5%", "100%"])
+def test_a_limit_is_a_number_or_a_percentage(given_bound: int | str) -> None:
+    spec = policy_of(policy(roles={"engine": {"partition": given_bound, "maxSurge": given_bound}})).spec
+    assert (spec.roles["engine"].partition, spec.roles["engine"].max_surge) == (given_bound, given_bound)
+    assert spec.roles["engine"].max_unavailable is None
+
+
 @pytest.mark.parametrize(
     ("spec", "field"),
     [
         ({"onFailure": "Explode"}, "spec.onFailure"),
+        ({"onNoCapacity": "Explode"}, "spec.onNoCapacity"),
+        *(({"roles": {"engine": {"partition": wrong}}}, "spec.roles.engine.partition") for wrong in WRONG_BOUNDS),
+        ({"roles": {"engine": {"maxSurge": "0%", "maxUnavailable": 0}}}, "spec.roles.engine"),
         ({"deadline": "soon"}, "spec.deadline"),
         ({"gates": [{"after": ["engine"], "soak": {}}]}, "spec.gates.0.soak.duration"),
         ({"gates": [{"after": ["engine"], "ofALaterRelease": {}}]}, "spec.gates.0"),
