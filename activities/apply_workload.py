@@ -14,6 +14,7 @@ from omeflow.api.steps import APPLY_WORKLOAD, Applied, StageRequest
 from omeflow.kube.client import Cluster
 from omeflow.rollout.roles import RoleState
 from strategies.contract import Owner, workloads_of
+from strategies.limits import update_limits
 from strategies.manager import StrategyManager
 from strategies.planning import REPAIR, mixture
 from strategies.recorded import objects_of, plan_of
@@ -45,7 +46,9 @@ class ApplyWorkload:
         if request.stage.ratio:  # read behind the objects, whose versions guard the writes: it holds for those
             observed = await read_live(self.cluster, strategy, owner, desired.workloads)
             states = strategy.role_states(owner.name, observed)
-        step = limited(request.stage, plan, attempt.number, states, {})
+        wanted = [version.desired for version in roles.values()]
+        limits = update_limits(strategy, owner.name, plan, wanted, live, stage=reached)
+        step = limited(request.stage, plan, attempt.number, states, limits)
         applies = strategy.workload(owner, roles, live, step.limits)
         # First the record, which lets nobody in whose attempt has been closed by somebody else.
         repairs = request.stage.name == REPAIR
@@ -64,7 +67,7 @@ def _entered(record: InferenceRollout, request: StageRequest, step: str) -> Stat
         if timing.name != request.stage.name
     ]
     return Status(
-        phase=Phase.PROGRESSING,
+        phase=Phase.BLOCKED if request.stage.held else Phase.PROGRESSING,
         stage=request.stage.name,
         run_id=activity.info().workflow_run_id,
         started_at=record.status.started_at or moment,
@@ -73,7 +76,7 @@ def _entered(record: InferenceRollout, request: StageRequest, step: str) -> Stat
         wait=Wait(
             name=f"stage {request.stage.name}",
             reason=request.stage.waits_for + (f", now for {step}" if step else ""),
-            deadline=timestamp(request.deadline),
+            deadline=timestamp(request.deadline) if request.deadline else None,
         ),
     )
 

@@ -15,6 +15,7 @@ from omeflow.api.steps import AWAIT_ROLLOUT, AwaitRequest, RoleNumbers, StageSta
 from omeflow.kube.client import Cluster
 from omeflow.rollout.roles import RoleState
 from strategies.contract import Owner
+from strategies.limits import held_roles
 from strategies.manager import StrategyManager
 from strategies.planning import expected_attempts
 from strategies.recorded import objects_of, plan_of
@@ -39,7 +40,8 @@ class AwaitRollout:
         plan = plan_of(record)
         expected = expected_attempts(plan, attempt.number, stage.roles)
         roles = [states.get(role, _absent(role)).numbers(number) for role, number in expected.items()]
-        unfinished = [numbers for numbers in roles if not numbers.done]
+        waiting_later = set() if stage.held else held_roles(plan)  # in a stage of their own, behind all others
+        unfinished = [one for one in roles if not one.done and not (one.stands and one.role in waiting_later)]
         waits_for = "; ".join(f"{numbers.role}: {numbers.waits_for}" for numbers in unfinished)
         if unfinished and not states:
             await read_service(self.cluster, namespace=owner.namespace, name=owner.name, uid=owner.uid)

@@ -36,7 +36,7 @@ class BuildConfigs:
             return repair_plan(plan_of(record), objects_of(record))
         chosen, desired = render(inputs_of(record), self.strategies)
         policy = await self._policy(record)
-        ensure_kept(policy, chosen.strategy, service=f"{owner.namespace}/{owner.name}")
+        ensure_kept(policy, chosen.strategy, desired.roles, service=f"{owner.namespace}/{owner.name}")
         history = await read_history(self.records, record)
         found = await self._refuse_foreign(owner, desired, History(()) if record.spec.cause == REPLAY else history)
         former = history.workloads()

@@ -110,8 +110,7 @@ class RoleVersion:
 class UpdateLimits:
     """How far the rolling update of a role may go at a time, in instances or percent of them.
 
-    None: as the role is rendered, which for the partition is 0. They are written with the role and are no part of its
-    digest: a limit rolls nothing.
+    None: as the role is rendered. They are written with the role and are no part of its digest: a limit rolls nothing.
 
     Attributes:
         partition: instances that keep their former template.
@@ -121,11 +120,24 @@ class UpdateLimits:
     max_surge: Bound | None = None
     partition: Bound | None = None
 
+    @classmethod
+    def of(cls, fields: Mapping[str, Any]) -> "UpdateLimits":
+        """Those that a workload object has, as all backends spell them."""
+        return cls(fields.get("maxUnavailable"), fields.get("maxSurge"), fields.get("partition"))
+
     @property
     def fields(self) -> Manifest:
         """Those that are set, as all backends spell them."""
         spelt = {"maxUnavailable": self.max_unavailable, "maxSurge": self.max_surge, "partition": self.partition}
         return {name: bound for name, bound in spelt.items() if bound is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class LiveLimits:
+    """The count that a live role is given, and the limits that its rolling update has."""
+
+    count: int
+    limits: UpdateLimits
 
 
 def workloads_of(roles: Iterable[RoleVersion]) -> list[Reference]:
@@ -212,11 +224,20 @@ class Strategy(Protocol):
     ) -> list[Apply]:
         """The applies, in order, that take `leaving` roles out of objects that other roles stay in, without a stub."""
 
-    def surge(self, service: str, roles: Sequence[DesiredRole], live: Live) -> list[Surge]:
+    def limits(self, role: DesiredRole) -> UpdateLimits:
+        """The limits that the role is rendered with; None: what it runs as knows no such limit."""
+
+    def live_limits(self, service: str, roles: Iterable[DesiredRole], live: Live) -> dict[str, LiveLimits]:
+        """Those of the roles that are live as what they are rendered as, and whose backend has limits."""
+
+    def surge(
+        self, service: str, roles: Sequence[DesiredRole], live: Live, limits: Mapping[str, UpdateLimits] = {}
+    ) -> list[Surge]:
         """The pods that run, while these roles are rolled out, beyond those that have a node now.
 
         Args:
             live: what `role_states` is read from; pods as the API server has them.
+            limits: as for `workload`.
 
         Raises:
             ValueError: a bound of a rolling update cannot be read.

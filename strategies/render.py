@@ -4,7 +4,7 @@ The live path, the offline renderer and the comparison with recorded attempts al
 differ.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from omeflow.api.errors import NotServed, Terminal
@@ -12,7 +12,7 @@ from omeflow.api.kinds import KNATIVE_SERVICE, Kind, kind_of
 from omeflow.components.build import build_components
 from omeflow.components.inputs import Inputs
 from omeflow.components.types import Components, DeploymentMode
-from strategies.contract import Desired, Owner, PlanRequest, Strategy
+from strategies.contract import Desired, DesiredRole, Owner, PlanRequest, Strategy
 from strategies.installing import remedy
 from strategies.manager import StrategyManager
 
@@ -58,6 +58,14 @@ def render(inputs: Inputs, strategies: StrategyManager) -> tuple[Chosen, Desired
     if lacking := [kind for kind in _needed(chosen, desired) if kind.name in inputs.not_served]:
         raise NotServed(f"InferenceService {service.namespace}/{service.name}: {remedy(lacking)}")
     return chosen, desired
+
+
+def rendered_roles(inputs: Inputs, strategies: StrategyManager) -> Mapping[str, DesiredRole]:
+    """The roles of a service; none if it is refused."""
+    try:
+        return render(inputs, strategies)[1].roles
+    except Terminal:
+        return {}
 
 
 def on_a_cluster_without(inputs: Inputs, lacking: Iterable[Kind]) -> Inputs:

@@ -22,6 +22,11 @@ def resolved(bound: Bound, count: int, *, up: bool) -> int:
     return math.ceil(share) if up else math.floor(share)
 
 
+def kept_back(partition: Bound) -> str:
+    """What a partition does, for the sentence of a wait; empty without one."""
+    return f", its partition keeps {partition} back" if partition else ""
+
+
 def still_to_come(surge: int, *, count: int, running: int) -> int:
     """Instances of a surge that have no node yet.
 

@@ -69,11 +69,10 @@ class Stages(Gates):
 
     async def _sleep(self, rollout: Rollout, poll: timedelta, why: str) -> bool:
         """Until it is time to look for room again, or somebody wants something. True: it is time."""
-        left = datetime.fromisoformat(rollout.deadline) - workflow.now()
         try:
             await workflow.wait_condition(
                 lambda: self._interrupted or self._full or self._is_asked,
-                timeout=poll if rollout.blocked else min(poll, max(left, timedelta(seconds=0.1))),
+                timeout=_next_look(rollout, poll),
                 timeout_summary=why[:200],
             )
         except TimeoutError:
@@ -81,10 +80,14 @@ class Stages(Gates):
         return False
 
     async def _apply(self, rollout: Rollout, stage: Stage, index: int, summary: str) -> None:
-        rollout.deadline = (workflow.now() + timedelta(seconds=stage.deadline_seconds)).isoformat()
+        ends = workflow.now() + timedelta(seconds=stage.deadline_seconds)
+        rollout.deadline = ends.isoformat() if stage.deadline_seconds else ""
         request = steps.StageRequest(attempt=rollout.attempt, stage=stage, index=index, deadline=rollout.deadline)
         rollout.step = (await self._write(steps.APPLY_WORKLOAD, request, summary)).step
         rollout.stage_applied = True
+        if stage.held:  # for a person: it goes on when the policy says less, which is planned anew
+            rollout.blocked = True
+            self._tell(story.phase("Blocked"))
 
     async def _go_on_by_a_step(self, rollout: Rollout, stage: Stage, index: int, step: str) -> None:
         """Roles in proportion have come as far as they might, and may go further. One that was late has a new hour."""
@@ -103,7 +106,8 @@ class Stages(Gates):
         await self._apply(rollout, stage, index, f"{stage.name}: again, {self._state.again} asked for it")
         self._state.again = ""
         await self._prepare(rollout)
-        self._tell(story.phase("Progressing"))
+        if not rollout.blocked:
+            self._tell(story.phase("Progressing"))
 
     async def _prepare(self, rollout: Rollout) -> None:
         """Autoscalers and exposure, before any wait: a router may need the engine's Service to become ready."""
@@ -144,12 +148,10 @@ class Stages(Gates):
             if stuck := [name for numbers in state.roles for name in numbers.stuck]:
                 await self._replace(rollout, stage, index, stuck)
             await self._continue_as_new_if_long()
-            until_deadline = datetime.fromisoformat(rollout.deadline) - workflow.now()
-            timeout = poll if rollout.blocked else min(poll, max(until_deadline, timedelta(seconds=0.1)))
             try:
                 await workflow.wait_condition(
                     lambda: self._interrupted or self._full or self._is_asked or self._worth_a_look(stage),
-                    timeout=timeout,
+                    timeout=_next_look(rollout, poll),
                     timeout_summary=state.waits_for[:200],
                 )
             except TimeoutError:
@@ -185,12 +187,21 @@ class Stages(Gates):
         """The watcher says that the stage is done, stuck, or as far as its present step goes; whether it is, is for
         await-rollout to say."""
         told = [self._roles.get(role, RoleNumbers()) for role in stage.roles]
-        ended = all(numbers.done for numbers in told) or any(numbers.stuck for numbers in told)
+        far = all(numbers.done or (numbers.stands and not stage.held) for numbers in told)
+        ended = far or any(numbers.stuck for numbers in told)
         return self._moved and (ended or (stage.ratio is not None and self._has_come_to_stand(stage.ratio)))
 
     def _has_come_to_stand(self, ratio: Ratio) -> bool:
         told = [self._roles.get(role, RoleNumbers()) for role in ratio.weights]
         return all(numbers.stands or numbers.done for numbers in told)
+
+
+def _next_look(rollout: Rollout, poll: timedelta) -> timedelta:
+    """How long to wait for a signal: until the deadline at most, unless it has passed or there is none."""
+    if rollout.blocked:
+        return poll
+    left = datetime.fromisoformat(rollout.deadline) - workflow.now()
+    return min(poll, max(left, timedelta(seconds=0.1)))
 
 
 def _reading(rollout: Rollout, stage: Stage, index: int, passed: bool) -> AwaitRequest:

@@ -108,7 +108,7 @@ def _own_wait(rollout: Rollout, roles: Mapping[str, RoleNumbers]) -> Waiting:
     stage = rollout.plan.stages[rollout.next_stage]
     late = [f"{role}: {roles[role].waits_for}" for role in stage.roles if role in roles and roles[role].waits_for]
     told = f"{stage.waits_for}, now for {rollout.step}" if rollout.step else stage.waits_for
-    reason = "; ".join(["deadline passed", *late]) if rollout.blocked else told
+    reason = "; ".join(["deadline passed", *late]) if rollout.blocked and not stage.held else told
     phase = "Blocked" if rollout.blocked else "Progressing"
     return Waiting(phase=phase, name=stage_name(rollout), reason=reason, deadline=rollout.deadline)
 
@@ -176,7 +176,9 @@ def _waiting(rollout: Rollout, roles: Mapping[str, RoleNumbers]) -> list[str]:
     stage = rollout.plan.stages[rollout.next_stage]
     reasons = [f"{role}: {roles[role].waits_for}" for role in stage.roles if role in roles and roles[role].waits_for]
     until = moment(rollout.deadline)
-    if rollout.blocked:
+    if stage.held:
+        end = f"**held back**: {stage.reason}"
+    elif rollout.blocked:
         end = (
             f"**blocked**: the deadline {until} has passed. It goes on when the stage converges; `omeflow replay` tries"
             " again, an edit plans anew"

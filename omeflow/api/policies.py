@@ -164,6 +164,18 @@ class PolicySpec(_Part):
     on_no_capacity: OnNoCapacity = OnNoCapacity.WAIT
     runtime_updates: RuntimeUpdates = RuntimeUpdates.AUTO
 
+    @property
+    def speaks_of_roles(self) -> bool:
+        """Whether it depends on what single roles run as that it can be kept."""
+        return bool(self.roles or self.ratio)
+
+    @model_validator(mode="after")
+    def _moves_each_role_in_one_way(self) -> Self:
+        stepwise = self.ratio.roles if self.ratio else {}
+        if both := [role for role, limits in self.roles.items() if role in stepwise and limits.partition is not None]:
+            raise ValueError(f"{both[0]} is updated in proportion, and has no partition of its own")
+        return self
+
 
 class Policy(BaseModel):
     """The policy that a service follows; without a name, the built-in one.

@@ -189,10 +189,13 @@ class Stage(Message):
     roles: list[str] = Field(default_factory=list)
     reason: str = ""
     deadline_seconds: int = 3600
+    """0: none."""
     gates: list[Gate] = Field(default_factory=list)
     """One after another, once the stage is done."""
     on_failure: str = "Pause"
     """What follows when the deadline of the stage or of one of its gates passes: Pause or Rollback."""
+    held: bool = False
+    """The policy keeps instances of its roles at their former template: it waits, for ever, until that says less."""
     capacity: bool = False
     """Whether there is to be room for its surge pods before it is applied."""
     ratio: Ratio | None = None

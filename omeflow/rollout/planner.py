@@ -4,11 +4,11 @@ The plan is recomputed after every change, from what serves at that moment, so a
 mid-rollout state is special (design section 3).
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from omeflow.api.names import DECODER, ENGINE, ROUTER
-from omeflow.api.policies import BUILT_IN, OnFailure, PolicyGate, PolicySpec
+from omeflow.api.policies import BUILT_IN, NOTHING, OnFailure, PolicyGate, PolicySpec
 from omeflow.api.steps import Gate, Ratio, Stage
 
 DEFAULT_ORDER: tuple[tuple[str, ...], ...] = ((ENGINE,), (DECODER,), (ROUTER,))
@@ -65,7 +65,8 @@ def plan_stages(changes: Sequence[RoleChange], policy: PolicySpec = DEFAULT, *, 
         unsettled = [_stage(stage, by_role, lambda change: _first(change, early)) for stage in order]
         changed = [_stage(stage, by_role, lambda change: _then(change, early)) for stage in order]
         stages = [_stepwise(stage, together, policy) for stage in (*lost, *unsettled, *changed) if stage.roles]
-    return _policed(stages, policy, gated=gated and not create)
+    careful = gated and not create
+    return [*_policed(stages, policy, gated=careful), *(_held(stages, by_role, policy) if careful else [])]
 
 
 def _whole_order(policy: PolicySpec) -> list[Sequence[str]]:
@@ -106,6 +107,17 @@ def _policed(stages: Sequence[Stage], policy: PolicySpec, *, gated: bool) -> lis
         "capacity": policy.capacity_check,
     }
     return [stage.model_copy(update={**said, "gates": gates.get(index, [])}) for index, stage in enumerate(stages)]
+
+
+def _held(stages: Sequence[Stage], by_role: Mapping[str, RoleChange], policy: PolicySpec) -> list[Stage]:
+    """The stage behind all others, in which roles wait whose policy keeps instances of them at the former template."""
+    kept = {role: limits.partition for role, limits in policy.roles.items() if limits.partition not in (None, *NOTHING)}
+    roles = [role for stage in stages for role in stage.roles if role in kept and by_role[role].serves]
+    if not roles:
+        return []
+    told = " and ".join(f"spec.roles.{role}.partition is {kept[role]}" for role in roles)
+    reason = f"{told} in the rollout policy; less lets it go on"
+    return [Stage(name=f"rest of {' and '.join(roles)}", roles=roles, reason=reason, deadline_seconds=0, held=True)]
 
 
 def _gates(stages: Sequence[Stage], policy: PolicySpec) -> dict[int, list[Gate]]:

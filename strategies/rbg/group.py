@@ -12,7 +12,7 @@ from omeflow.api.kinds import ROLE_BASED_GROUP
 from omeflow.api.names import ATTEMPT, FIELD_MANAGER, ISVC_LABEL, role_attempt, seed_manager
 from omeflow.api.ownership import owners
 from omeflow.api.rollouts import owner_reference
-from strategies.contract import Apply, Manifest, Owner, RoleVersion, UpdateLimits
+from strategies.contract import Apply, LiveLimits, Manifest, Owner, RoleVersion, UpdateLimits
 from strategies.rbg.asked import GROUP_ANNOTATIONS
 
 
@@ -23,7 +23,7 @@ def applies(
 
     A role that is not live yet is created at its minReplicas, and its count seeded; a live role keeps its count.
     """
-    limited = {role: _limited(version, limits.get(role)) for role, version in roles.items()}
+    limited = {role: _limited(version, limits) for role, version in roles.items()}
     counts = live_counts(live)
     new = {role: version.desired.min_replicas for role, version in roles.items() if role not in counts}
     before = [
@@ -75,6 +75,19 @@ def live_counts(live: Manifest | None) -> dict[str, int]:
     return {role["name"]: role.get("replicas", 1) for role in live["spec"]["roles"]}
 
 
+def live_limits(live: Manifest | None) -> dict[str, LiveLimits]:
+    """Count and limits by role, as stored."""
+    bodies = {role["name"]: role for role in live["spec"]["roles"]} if live else {}
+    updates = {role: (body.get("rolloutStrategy") or {}).get("rollingUpdate") or {} for role, body in bodies.items()}
+    return {role: LiveLimits(count, UpdateLimits.of(updates[role])) for role, count in live_counts(live).items()}
+
+
+def rolling_update(body: Manifest, limits: UpdateLimits | None = None) -> Manifest:
+    """How a role is updated, by its body, with these limits instead of its own."""
+    update: Manifest = body["rolloutStrategy"]["rollingUpdate"]
+    return {**update, **limits.fields} if limits else update
+
+
 def _only_ours(live: Manifest | None, role: str) -> bool:
     """Whether omeflow would drop the count's last owner by leaving it out."""
     return owners(live or {}, ("spec", "roles", {"name": role}, "replicas")) <= {FIELD_MANAGER}
@@ -110,14 +123,14 @@ def _of_the_group(roles: Mapping[str, RoleVersion]) -> dict[str, str]:
     return {key: text for key, text in told.items() if key.startswith(GROUP_ANNOTATIONS)}
 
 
-def _limited(version: RoleVersion, limits: UpdateLimits | None) -> RoleVersion:
-    """The same with the limits of its rolling update in its body; its digest stays."""
-    if limits is None:
+def _limited(version: RoleVersion, limits: Mapping[str, UpdateLimits]) -> RoleVersion:
+    """The same with the limits of its rolling update; its digest stays."""
+    role = version.desired
+    if role.role not in limits:
         return version
-    body, strategy = version.desired.body, version.desired.body["rolloutStrategy"]
-    update = {**strategy["rollingUpdate"], **limits.fields}
-    limited = {**body, "rolloutStrategy": {**strategy, "rollingUpdate": update}}
-    return replace(version, desired=replace(version.desired, body=limited))
+    strategy = role.body["rolloutStrategy"]
+    body = {**role.body, "rolloutStrategy": {**strategy, "rollingUpdate": rolling_update(role.body, limits[role.role])}}
+    return replace(version, desired=replace(role, body=body))
 
 
 def _seed(owner: Owner, role: str, count: int, why: str) -> Apply:

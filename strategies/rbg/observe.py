@@ -15,7 +15,7 @@ from strategies.contract import Live, Manifest
 from strategies.pods import crashes, labels
 from strategies.rbg.hindrance import hindrance, is_blind, not_taken_up, other_count
 from strategies.rbg.instances import Instance, instances, ordinals, stuck
-from strategies.surging import resolved
+from strategies.surging import kept_back, resolved
 
 
 def served_attempts(group: Manifest | None) -> dict[str, int]:
@@ -136,7 +136,8 @@ def _waits_for(seen: _Seen, workload: Manifest, found: Sequence[Instance]) -> st
         return _and(f"{subject} has {spec} replicas, its role asks for {wanted}", other_count(seen.adapter, wanted))
     done = sum(instance.ready and instance.current for instance in found)
     if done < wanted:
-        late = f"{done} of {wanted} at the new revision and available"
+        kept = kept_back(_bounds(seen.role).get("partition", 0))
+        late = f"{done} of {wanted} at the new revision and available{kept}"
         return _and(late, hindrance(workload, seen.objects, seen.pods, found))
     if len(found) > wanted:
         return f"{len(found) - wanted} old or surplus of {subject} not gone yet"

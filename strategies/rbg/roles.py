@@ -17,6 +17,8 @@ from strategies.rbg.asked import Asked
 
 LONGEST_NAME = 50
 """Bytes of `<service>-<role>`: pod names add an ordinal and a worker index and must stay host names (rbg.md 2.2)."""
+RECREATE = "RecreatePod"
+"""Type of the update of a role whose deploymentStrategy is Recreate."""
 
 _LWS_ALIASES = {
     "LWS_LEADER_ADDRESS": "$(RBG_LWP_LEADER_ADDRESS)",
@@ -72,7 +74,7 @@ def _rolling_update(config: ComponentConfig) -> Json:
     """The user's deploymentStrategy, else one at a time without surge: a spare GPU is rarely there."""
     strategy = config.extension.deployment_strategy or {}
     if strategy.get("type") == "Recreate":
-        return {"type": "RecreatePod", "maxUnavailable": "100%", "maxSurge": 0}
+        return {"type": RECREATE, "maxUnavailable": "100%", "maxSurge": 0}
     given: dict[str, Any] = strategy.get("rollingUpdate") or {}
     update = {
         "type": "InPlaceIfPossible",

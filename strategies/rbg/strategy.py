@@ -1,6 +1,6 @@
 """RBGStrategy: a whole service as one RoleBasedGroup, with a scaling adapter and an autoscaler per role."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from omeflow.api.errors import Invalid
 from omeflow.api.kinds import POD, ROLE_BASED_GROUP, ROLE_INSTANCE, ROLE_INSTANCE_SET, SCALING_ADAPTER, Kind
@@ -15,6 +15,7 @@ from strategies.contract import (
     Desired,
     DesiredRole,
     Live,
+    LiveLimits,
     Manifest,
     Observed,
     Owner,
@@ -27,7 +28,7 @@ from strategies.exposure import Backend, Exposed, component_service, exposure, s
 from strategies.rbac import router_rbac
 from strategies.rbg import group, observe
 from strategies.rbg.asked import ensure_understood
-from strategies.rbg.roles import desired_role
+from strategies.rbg.roles import RECREATE, desired_role
 from strategies.rbg.surge import role_surge
 
 _MODES = {
@@ -101,8 +102,19 @@ class RBGStrategy:
         going = {role: roles.get(role) for role in leaving}
         return group.removal(owner, staying, going, _group(owner.name, live))
 
-    def surge(self, service: str, roles: Sequence[DesiredRole], live: Live) -> list[Surge]:
-        return [surge for role in roles for surge in role_surge(role, _group(service, live), live.of(POD))]
+    def limits(self, role: DesiredRole) -> UpdateLimits:
+        update = group.rolling_update(role.body)
+        return UpdateLimits() if update["type"] == RECREATE else UpdateLimits.of({"partition": 0, **update})
+
+    def live_limits(self, service: str, roles: Iterable[DesiredRole], live: Live) -> dict[str, LiveLimits]:
+        wanted = {role.role for role in roles}
+        return {role: found for role, found in group.live_limits(_group(service, live)).items() if role in wanted}
+
+    def surge(
+        self, service: str, roles: Sequence[DesiredRole], live: Live, limits: Mapping[str, UpdateLimits] = {}
+    ) -> list[Surge]:
+        found, pods = _group(service, live), live.of(POD)
+        return [surge for role in roles for surge in role_surge(role, found, pods, limits.get(role.role))]
 
     def served_attempts(self, service: str, live: Live) -> dict[str, int]:
         return observe.served_attempts(_group(service, live))

@@ -8,34 +8,37 @@ from collections.abc import Sequence
 
 from omeflow.api.names import ROLE_NAME
 from omeflow.rollout.capacity import Surge
-from strategies.contract import DesiredRole, Manifest
+from strategies.contract import DesiredRole, Manifest, UpdateLimits
 from strategies.pods import has_node, labels
-from strategies.rbg.group import live_counts
+from strategies.rbg.group import live_counts, rolling_update
 from strategies.rbg.instances import instance_of
 from strategies.surging import resolved, still_to_come
 
 
-def role_surge(role: DesiredRole, group: Manifest | None, pods: Sequence[Manifest]) -> list[Surge]:
+def role_surge(
+    role: DesiredRole, group: Manifest | None, pods: Sequence[Manifest], limits: UpdateLimits | None = None
+) -> list[Surge]:
     """Pods of a role by their spec: one sort for standalone roles, leaders and workers for others.
 
     Args:
         group: the live RoleBasedGroup; None if there is none yet.
         pods: of the service.
+        limits: instead of its own.
     """
     running = {instance_of(pod) for pod in pods if labels(pod).get(ROLE_NAME) == role.role and has_node(pod)}
     count = live_counts(group).get(role.role)
     if count is None:
         instances = role.min_replicas
     else:
-        instances = still_to_come(_most(role.body, count), count=count, running=len(running))
+        instances = still_to_come(_most(rolling_update(role.body, limits), count), count=count, running=len(running))
     return _pods(role, instances)
 
 
-def _most(body: Manifest, count: int) -> int:
-    update = body["rolloutStrategy"]["rollingUpdate"]
+def _most(update: Manifest, count: int) -> int:
     surge = resolved(update["maxSurge"], count, up=True)
     unavailable = resolved(update["maxUnavailable"], count, up=surge == 0)
-    return min(surge, max(0, count - unavailable))
+    kept = resolved(update.get("partition", 0), count, up=True)
+    return min(surge, max(0, count - kept - unavailable))
 
 
 def _pods(role: DesiredRole, instances: int) -> list[Surge]:

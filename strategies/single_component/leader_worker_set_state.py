@@ -13,6 +13,7 @@ from strategies.contract import Live, Manifest
 from strategies.pods import crashes, is_over, is_ready, is_terminating, labels, trouble
 from strategies.single_component.conditions import is_observed
 from strategies.single_component.newest_groups import newest_groups
+from strategies.surging import kept_back
 
 _PREFIX = "leaderworkerset.sigs.k8s.io/"
 NAME = f"{_PREFIX}name"
@@ -35,8 +36,7 @@ def leader_worker_set_state(role: str, objects: Sequence[Manifest], live: Live) 
     one = len(revisions) == 1
     settled = is_observed(workload) and counted >= min(len(groups), desired) and len(revisions) < 2
     updated = ready if settled else min(counted, ready, max(desired - 1, 0))
-    bounds = (workload["spec"].get("rolloutStrategy") or {}).get("rollingUpdateConfiguration") or {}
-    partition = bounds.get("partition", 0)
+    partition = _bounds(workload).get("partition", 0)
     new = newest_groups(groups, counted, partition=partition) if is_observed(workload) else None
     return RoleState(
         role,
@@ -73,7 +73,8 @@ def _waits_for(
     if not is_observed(workload):
         return f"{subject} has not been observed by its controller yet"
     if updated < desired:
-        said = f"{updated} of {desired} groups at the new revision and available"
+        kept = kept_back(_bounds(workload).get("partition", 0))
+        said = f"{updated} of {desired} groups at the new revision and available{kept}"
         pods = [pod for members in groups.values() for pod in members]
         return "; ".join(filter(None, [said, trouble(pods) or _incomplete(groups, size)]))
     if len(groups) > desired:
@@ -82,6 +83,12 @@ def _waits_for(
     if counted < desired or _counted(workload, "replicas") != desired:
         return f"{subject} counts {counted} of {desired} groups updated and ready"
     return ""
+
+
+def _bounds(workload: Manifest) -> Manifest:
+    """Of its rolling update."""
+    found: Manifest = (workload["spec"].get("rolloutStrategy") or {}).get("rollingUpdateConfiguration") or {}
+    return found
 
 
 def _incomplete(groups: Mapping[str, Sequence[Manifest]], size: int) -> str:

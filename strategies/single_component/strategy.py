@@ -4,7 +4,7 @@ Deployment, LeaderWorkerSet, Knative Service, Ray clusters, or nothing at all (V
 component decides. The order of a rollout is kept across the objects, by the stages of the plan.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from omeflow.api.errors import Invalid
 from omeflow.api.kinds import (
@@ -27,6 +27,7 @@ from strategies.contract import (
     Desired,
     DesiredRole,
     Live,
+    LiveLimits,
     Observed,
     Owner,
     PlanRequest,
@@ -56,7 +57,7 @@ class SingleComponentStrategy:
         KNATIVE_SERVICE: (Observed(KNATIVE_SERVICE),),
         RAY_CLUSTER: (Observed(RAY_CLUSTER), Observed(DEPLOYMENT)),
     }
-    capabilities = Capabilities()
+    capabilities = Capabilities(ratio=True)
     replaceable = (POD,)
 
     def __init__(self, *, cluster_domain: str = CLUSTER_DOMAIN) -> None:
@@ -112,8 +113,16 @@ class SingleComponentStrategy:
     ) -> list[Apply]:
         return []  # roles share no object: theirs are deleted
 
-    def surge(self, service: str, roles: Sequence[DesiredRole], live: Live) -> list[Surge]:
-        return surges(roles, live)
+    def limits(self, role: DesiredRole) -> UpdateLimits:
+        return writing.limits(role)
+
+    def live_limits(self, service: str, roles: Iterable[DesiredRole], live: Live) -> dict[str, LiveLimits]:
+        return writing.live_limits(roles, live)
+
+    def surge(
+        self, service: str, roles: Sequence[DesiredRole], live: Live, limits: Mapping[str, UpdateLimits] = {}
+    ) -> list[Surge]:
+        return surges(roles, live, limits)
 
     def served_attempts(self, service: str, live: Live) -> dict[str, int]:
         return observe.served_attempts(service, live)

@@ -3,19 +3,26 @@
 A workload that does not exist yet comes beside whatever serves, with all of its pods.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from omeflow.api.kinds import DEPLOYMENT, KNATIVE_SERVICE, LEADER_WORKER_SET, RAY_CLUSTER, kind_of
 from omeflow.rollout.capacity import Surge
-from strategies.contract import DesiredRole, Live, Manifest, reference_to
+from strategies.contract import DesiredRole, Live, Manifest, UpdateLimits, reference_to
 from strategies.pods import has_node, labels
 from strategies.single_component import deployment_state, leader_worker_set_state
 from strategies.single_component.knative_service import smallest_scale
+from strategies.single_component.writing import limited
 from strategies.surging import resolved, still_to_come
 
 
-def surges(roles: Sequence[DesiredRole], live: Live) -> list[Surge]:
-    return [surge for role in roles for manifest in role.body.values() for surge in _surge(role, manifest, live)]
+def surges(roles: Sequence[DesiredRole], live: Live, limits: Mapping[str, UpdateLimits] = {}) -> list[Surge]:
+    """Args: limits: by role, instead of those that they are rendered with."""
+    return [
+        surge
+        for role in roles
+        for manifest in role.body.values()
+        for surge in _surge(role, limited(role, manifest, limits), live)
+    ]
 
 
 def _surge(role: DesiredRole, manifest: Manifest, live: Live) -> list[Surge]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from omeflow.api.kinds import DEPLOYMENT, KNATIVE_SERVICE, LEADER_WORKER_SET, kind_of, title
 from omeflow.api.names import FIELD_MANAGER, role_attempt, seed_manager
 from omeflow.api.ownership import lost_fields, owners
-from strategies.contract import Apply, Live, Manifest, RoleVersion, UpdateLimits, reference_to
+from strategies.contract import Apply, DesiredRole, Live, LiveLimits, Manifest, RoleVersion, UpdateLimits, reference_to
 
 COUNT = ("spec", "replicas")
 _BOUNDS = {
@@ -27,9 +27,9 @@ def applies(roles: Mapping[str, RoleVersion], live: Live, limits: Mapping[str, U
     """
     return [
         apply
-        for role, version in roles.items()
+        for version in roles.values()
         for manifest in version.desired.body.values()
-        for apply in _object(version, _limited(manifest, limits.get(role)), _found(manifest, live))
+        for apply in _object(version, limited(version.desired, manifest, limits), _found(manifest, live))
     ]
 
 
@@ -37,6 +37,32 @@ def attempt_of(obj: Manifest, role: str) -> int:
     """The attempt whose version of the role a live object has; 0 if it has none of ours."""
     mark = (obj["metadata"].get(_place_of_mark(obj)) or {}).get(role_attempt(role), "")
     return int(mark) if mark.isdigit() else 0
+
+
+def rolling_update(obj: Manifest) -> Manifest | None:
+    """The limits of an object's rolling update; None if it is not updated by and by."""
+    found: Manifest | None = obj["spec"]
+    for name in _BOUNDS.get(kind_of(obj), ("no such field",)):
+        found = (found or {}).get(name)
+    return found
+
+
+def limits(role: DesiredRole) -> UpdateLimits:
+    """The limits that a role is rendered with; None: what it runs as knows no such limit."""
+    counted = next((manifest for manifest in role.body.values() if reference_to(manifest) == role.counted), None)
+    update = rolling_update(counted) if counted else None
+    if counted is None or update is None:
+        return UpdateLimits()
+    return UpdateLimits.of(_bounds(counted) if kind_of(counted) == LEADER_WORKER_SET else update)
+
+
+def live_limits(roles: Iterable[DesiredRole], live: Live) -> dict[str, LiveLimits]:
+    found = {role.role: _found_of(role, live) for role in roles}
+    return {
+        role: LiveLimits(obj["spec"].get("replicas", 1), UpdateLimits.of(update))
+        for role, obj in found.items()
+        if obj is not None and (update := rolling_update(obj)) is not None
+    }
 
 
 def _object(version: RoleVersion, manifest: Manifest, live: Manifest | None) -> Iterable[Apply]:
@@ -62,25 +88,18 @@ def _object(version: RoleVersion, manifest: Manifest, live: Manifest | None) -> 
     return [_seed(live, role, count, f"co-own the live count {count} of {role} before omeflow leaves it out"), whole]
 
 
-def _limited(manifest: Manifest, limits: UpdateLimits | None) -> Manifest:
-    given = _given_bounds(manifest)
-    if limits is None or given is None:
+def limited(role: DesiredRole, manifest: Manifest, limits: Mapping[str, UpdateLimits]) -> Manifest:
+    given = rolling_update(manifest)
+    if role.role not in limits or reference_to(manifest) != role.counted or given is None:
         return manifest
     outer, inner = _BOUNDS[kind_of(manifest)]
     spec = manifest["spec"]
-    return {**manifest, "spec": {**spec, outer: {**spec[outer], inner: {**given, **limits.fields}}}}
+    return {**manifest, "spec": {**spec, outer: {**spec[outer], inner: {**given, **limits[role.role].fields}}}}
 
 
 def _bounds(obj: Manifest) -> Manifest:
     """The limits of an object's rolling update, with the server's default for the partition."""
-    return {"partition": 0, **(_given_bounds(obj) or {})}
-
-
-def _given_bounds(obj: Manifest) -> Manifest | None:
-    found: Manifest | None = obj["spec"]
-    for name in _BOUNDS.get(kind_of(obj), ("no such field",)):
-        found = (found or {}).get(name)
-    return found
+    return {"partition": 0, **(rolling_update(obj) or {})}
 
 
 def _marked(manifest: Manifest, version: RoleVersion) -> Manifest:
@@ -104,3 +123,8 @@ def _seed(obj: Manifest, role: str, count: int, why: str) -> Apply:
 def _found(manifest: Manifest, live: Live) -> Manifest | None:
     name = manifest["metadata"]["name"]
     return next((obj for obj in live.of(kind_of(manifest)) if obj["metadata"]["name"] == name), None)
+
+
+def _found_of(role: DesiredRole, live: Live) -> Manifest | None:
+    """The live object that holds the role's count."""
+    return next((_found(one, live) for one in role.body.values() if reference_to(one) == role.counted), None)

@@ -1,6 +1,6 @@
 """What follows from a service's records and inputs, and takes some work: done once, and again when these differ."""
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -10,10 +10,11 @@ from omeflow.components.inputs import Inputs, fingerprint
 from omeflow.components.resolution import Memory, chooses
 from omeflow.rollout.trigger import Changed
 from strategies.causes import inputs_before, what_changed
+from strategies.contract import DesiredRole
 from strategies.manager import StrategyManager
 from strategies.pending import pending_roles
 from strategies.recorded import Planned, newest_plan, planned, remembered
-from strategies.render import needed_kinds
+from strategies.render import needed_kinds, rendered_roles
 
 Manifest = dict[str, Any]
 Found = TypeVar("Found")
@@ -35,6 +36,10 @@ class Derived:
     def needs(self, inputs: Inputs, strategies: StrategyManager) -> list[Kind]:
         """Kinds that the cluster has to serve for these inputs."""
         return self._once("needs", fingerprint(inputs), lambda: needed_kinds(inputs, strategies))
+
+    def roles(self, inputs: Inputs, strategies: StrategyManager) -> Mapping[str, DesiredRole]:
+        """What these inputs are rendered to; none if they are refused."""
+        return self._once("roles", fingerprint(inputs), lambda: rendered_roles(inputs, strategies))
 
     def planned(self, attempts: Sequence[InferenceRollout]) -> Planned | None:
         """What the newest plan wants; what an attempt has planned never changes."""

@@ -1,6 +1,6 @@
 """What a service's policy means at one look: whether the rollout in hand follows it, and what is held back."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from omeflow.api.rollouts import InferenceRollout
 from omeflow.api.steps import ROLLBACK
 from omeflow.rollout.policy import describe_edit
 from omeflow.rollout.trigger import Changed, held_update
+from strategies.contract import DesiredRole
 from strategies.recorded import newest_plan
 from workers.watching.derived import Derived
 from workers.watching.policies import Policies
@@ -58,6 +59,7 @@ def follow(
     fingerprint: str,
     changed: Changed | None,
     derived: Derived,
+    roles: Callable[[], Mapping[str, DesiredRole]],
 ) -> Following:
     """Look at a service's policy.
 
@@ -65,9 +67,10 @@ def follow(
         attempts: of the service, oldest first.
         fingerprint: of its inputs, now.
         changed: what differs from those of the last attempt; None if nobody knows those any more.
+        roles: as for `Policies.followed`.
     """
     try:
-        policy = policies.followed(service)
+        policy = policies.followed(service, roles)
     except Terminal:
         return Following(None, "", "", fingerprint)
     held = ""

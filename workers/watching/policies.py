@@ -5,8 +5,10 @@ there is none is as good a state as any, so an index over services answers also 
 policy's own status says at once what a rollout would say when it is planned.
 """
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, NamedTuple
 
 from omeflow.api.errors import OmeflowError, PolicyRefused, Terminal
@@ -17,6 +19,7 @@ from omeflow.kube.cache import ListWatch
 from omeflow.kube.client import Cluster
 from omeflow.kube.store import Change
 from omeflow.rollout.policy import accepted, in_force, name_followed
+from strategies.contract import DesiredRole
 from strategies.manager import StrategyManager
 from strategies.policing import ensure_kept
 from workers.watching import keeping
@@ -24,6 +27,7 @@ from workers.watching.definitions import TOLD
 from workers.watching.queue import Queue, Service
 
 Manifest = dict[str, Any]
+Roles = Mapping[str, DesiredRole]
 
 
 class Name(NamedTuple):
@@ -34,7 +38,13 @@ class Name(NamedTuple):
 
 
 class Policies:
-    """Args: services: the cache of all InferenceServices; concerns: called with each service that an edit concerns."""
+    """Which service follows which policy.
+
+    Args:
+        services: the cache of all InferenceServices.
+        roles: of a service as it is now; none if it is refused whatever its policy says.
+        concerns: called with each service that an edit concerns.
+    """
 
     def __init__(
         self,
@@ -42,6 +52,7 @@ class Policies:
         strategies: StrategyManager,
         services: ListWatch,
         *,
+        roles: Callable[[Manifest], Roles],
         concerns: Callable[[Service], None],
     ) -> None:
         self.cache = ListWatch(
@@ -51,11 +62,15 @@ class Policies:
         """Policies whose status is to be looked at."""
         self._cluster = cluster
         self._strategies = strategies
+        self._roles = roles
         self._concerns = concerns
         self._followers = services.by(lambda service: [_followed(service)])
 
-    def followed(self, service: Manifest) -> Policy:
+    def followed(self, service: Manifest, roles: Callable[[], Roles]) -> Policy:
         """The policy that a service follows now.
+
+        Args:
+            roles: of the service; asked for only if the policy says something of single ones.
 
         Raises:
             PolicyNotFound: it names one that there is not.
@@ -64,7 +79,7 @@ class Policies:
         metadata, followed = service["metadata"], _followed(service)
         annotations = metadata.get("annotations") or {}
         policy = in_force(_title(service), annotations, self.cache.get(*followed))
-        self._ensure_kept(policy, service)
+        self._ensure_kept(policy, service, roles)
         return policy
 
     async def tell(self, name: Name) -> None:
@@ -78,7 +93,7 @@ class Policies:
             return
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         before = manifest.get("status") or {}
-        status = {"conditions": [accepted(manifest, refusal=self._refusal(name, manifest), now=now)]}
+        status = {"conditions": [accepted(manifest, refusal=await self._refusal(name, manifest), now=now)]}
         if status != before:
             metadata = {key: manifest["metadata"][key] for key in ("name", "namespace", "uid")}
             told = {"apiVersion": ROLLOUT_POLICY.api_version, "kind": ROLLOUT_POLICY.name, "metadata": metadata}
@@ -88,28 +103,37 @@ class Policies:
 
     def service_changed(self, change: Change) -> None:
         """Told by the cache of services: it may follow another policy now, or be placed by another strategy."""
-        old, new = (_follower(one) if one else None for one in (change.old, change.new))
+        old, new = (self._follower(one) if one else None for one in (change.old, change.new))
         if old != new:
-            for followed, _ in filter(None, (old, new)):
+            for followed, *_ in filter(None, (old, new)):
                 self.queue.add(followed)
 
-    def _refusal(self, name: Name, manifest: Manifest) -> OmeflowError | None:
+    async def _refusal(self, name: Name, manifest: Manifest) -> OmeflowError | None:
         """Why the policy cannot be followed by the first, by name, of those that cannot."""
         try:
             policy = policy_of(manifest)
             for service in sorted(self._followers.get(name), key=_title):
-                self._ensure_kept(policy, service)
+                self._ensure_kept(policy, service, partial(self._roles, service))
+                await asyncio.sleep(0)  # rendering takes a while, and followers may be many
         except PolicyRefused as error:
             return error
         return None
 
-    def _ensure_kept(self, policy: Policy, service: Manifest) -> None:
+    def _ensure_kept(self, policy: Policy, service: Manifest, roles: Callable[[], Roles]) -> None:
         metadata = service["metadata"]
         try:
             choice = self._strategies.select(metadata["name"], metadata.get("annotations") or {})
         except Terminal:  # which refuses the service whatever its policy says
             return
-        ensure_kept(policy, choice.strategy, service=_title(service))
+        ensure_kept(policy, choice.strategy, roles() if policy.spec.speaks_of_roles else {}, service=_title(service))
+
+    def _follower(self, service: Manifest) -> tuple[Name, dict[str, str], int]:
+        """What decides about a service and its policy: which one it is, what the service's strategy is selected by,
+        and what runs as a role, of which only some policies speak."""
+        followed, metadata = _followed(service), service["metadata"]
+        spec = (self.cache.get(*followed) or {}).get("spec") or {}
+        speaks = bool(spec.get("roles") or spec.get("ratio"))
+        return followed, metadata.get("annotations") or {}, metadata["generation"] if speaks else 0
 
     def _changed(self, change: Change) -> None:
         """What a policy's status says concerns nobody but its author."""
@@ -126,11 +150,6 @@ def _followed(service: Manifest) -> Name:
     """The policy that a service follows, if there is one of that name."""
     metadata = service["metadata"]
     return Name(metadata["namespace"], name_followed(metadata.get("annotations") or {}))
-
-
-def _follower(service: Manifest) -> tuple[Name, dict[str, str]]:
-    """What decides about a service and its policy: which one it is, and what its strategy is selected by."""
-    return _followed(service), service["metadata"].get("annotations") or {}
 
 
 def _title(service: Manifest) -> str:

@@ -81,7 +81,15 @@ def see(
     strategy = world.strategy(manifest, attempts)
     live = world.live(service, strategy)
     changed = derived.changed(attempts, inputs, seen)
-    following = follow(world.policies, manifest, attempts, fingerprint=seen, changed=changed, derived=derived)
+    following = follow(
+        world.policies,
+        manifest,
+        attempts,
+        fingerprint=seen,
+        changed=changed,
+        derived=derived,
+        roles=lambda: derived.roles(inputs, world.strategies),
+    )
     return Sight(
         service=service,
         manifest=manifest,

@@ -1,7 +1,7 @@
 """What the watcher knows of the cluster: one cache per kind, and for each object the services that it concerns."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from omeflow.api.kinds import (
@@ -27,14 +27,16 @@ from omeflow.api.names import ISVC_LABEL
 from omeflow.api.rollouts import InferenceRollout, Phase
 from omeflow.components.inputs import Inputs
 from omeflow.components.references import OME_NAMESPACE
-from omeflow.components.resolution import Memory
+from omeflow.components.resolution import Memory, chooses
 from omeflow.kube.cache import ListWatch
 from omeflow.kube.client import Cluster
 from omeflow.kube.store import Change
-from strategies.contract import Live, Observed, Strategy
+from strategies.contract import DesiredRole, Live, Observed, Strategy
 from strategies.drift import Address
 from strategies.history import address
 from strategies.manager import StrategyManager
+from strategies.recorded import remembered
+from strategies.render import rendered_roles
 from workers.watching import keeping
 from workers.watching.definitions import TOLD, Definitions
 from workers.watching.policies import Policies
@@ -85,7 +87,7 @@ class World:
         self._referred = Referred(
             cluster, ome_namespace=ome_namespace, keep=keeping.without_managed_fields, concerns=concerns
         )
-        self.policies = Policies(cluster, strategies, self.services, concerns=concerns)
+        self.policies = Policies(cluster, strategies, self.services, roles=self._roles, concerns=concerns)
         self.records = self._watch(
             INFERENCE_ROLLOUT, keep=keeping.record, tell=self._child_changed(_by_label(ISVC_LABEL))
         )
@@ -184,6 +186,10 @@ class World:
 
     def all_services(self) -> list[Service]:
         return [_key(manifest) for manifest in self.services.values()]
+
+    def _roles(self, manifest: Manifest) -> Mapping[str, DesiredRole]:
+        memory = remembered(self.attempts(manifest)) if chooses(manifest) else None
+        return rendered_roles(self.inputs(manifest, memory), self.strategies)
 
     def _watch(
         self,

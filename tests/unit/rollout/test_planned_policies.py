@@ -57,6 +57,30 @@ def test_a_gate_is_behind_the_stage_with_its_role() -> None:
     }
 
 
+def test_roles_that_the_policy_keeps_back_wait_behind_everything_else() -> None:
+    kept = {"engine": {"partition": 2}, "decoder": {"partition": "0%"}, "router": {"maxSurge": 1}}
+    stages = plan_stages(ALL, said(after(ENGINE), roles=kept, onFailure="Rollback", capacityCheck=True))
+    assert names(stages) == {"engine": ["approval after engine"], "decoder": [], "router": [], "rest of engine": []}
+    rest = stages[-1]
+    assert (rest.roles, rest.held, rest.deadline_seconds, rest.on_failure) == (["engine"], True, 0, "Pause")
+    assert rest.reason == "spec.roles.engine.partition is 2 in the rollout policy; less lets it go on"
+    assert not any(stage.held for stage in stages[:-1])
+
+
+def test_several_roles_that_are_kept_back_wait_together() -> None:
+    kept = {"engine": {"partition": 1}, "decoder": {"partition": "50%"}, "router": {"partition": 9}}
+    rest = plan_stages([edited(ENGINE), unsettled(DECODER), steady(ROUTER)], said(roles=kept))[-1]
+    assert (rest.name, rest.roles) == ("rest of decoder and engine", ["decoder", "engine"])
+
+
+def test_nothing_is_kept_back_where_there_is_nothing_former_or_to_go_back() -> None:
+    policy = said(roles={"engine": {"partition": 1}})
+    assert not any(stage.held for stage in plan_stages([new(ENGINE), new(ROUTER)], policy))
+    assert not any(stage.held for stage in plan_stages([new(ENGINE), edited(ROUTER)], policy))
+    assert not any(stage.held for stage in plan_stages(ALL, policy, gated=False))
+    assert not plan_stages([steady(ENGINE), steady(ROUTER)], policy)
+
+
 def test_a_gate_of_several_roles_is_behind_the_last_of_them_that_moves() -> None:
     policy = said(after(ENGINE, DECODER))
     both = "approval after engine and decoder"

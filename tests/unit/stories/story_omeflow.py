@@ -22,6 +22,7 @@ from omeflow.rollout.roles import RoleState
 from strategies.contract import Apply, Desired, Live, Manifest, Reference, Strategy, reference_to
 from strategies.counts import unscaled_count
 from strategies.history import Former, History, address
+from strategies.limits import update_limits
 from strategies.planning import Planned, expected_attempts, mixture, plan_attempt
 
 Turn = Iterator[None]
@@ -181,7 +182,9 @@ class Omeflow:
         self.on_stage(attempt, stage.roles)
         while True:
             live = self.read_ours(workloads)
-            applies = strategy.workload(OWNER, roles, live)
+            wanted = [version.desired for version in roles.values()]
+            limits = update_limits(strategy, SERVICE, plan, wanted, live, stage=index)
+            applies = strategy.workload(OWNER, roles, live, limits)
             yield
             try:
                 yield from self._apply_in_order(applies, live)

@@ -4,7 +4,7 @@ The inputs of a service are its images by role, and whatever else a test puts in
 each image. `present_code` of a Cluster stands for the version of omeflow, which may render the same inputs differently.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -23,6 +23,7 @@ from strategies.contract import (
     Desired,
     DesiredRole,
     Live,
+    LiveLimits,
     Observed,
     Owner,
     PlanRequest,
@@ -161,7 +162,15 @@ class DictionaryStrategy:
     ) -> list[Apply]:
         return []
 
-    def surge(self, service: str, roles: Sequence[DesiredRole], live: Live) -> list[Surge]:
+    def limits(self, role: DesiredRole) -> UpdateLimits:
+        return UpdateLimits()
+
+    def live_limits(self, service: str, roles: Iterable[DesiredRole], live: Live) -> dict[str, LiveLimits]:
+        return {}
+
+    def surge(
+        self, service: str, roles: Sequence[DesiredRole], live: Live, limits: Mapping[str, UpdateLimits] = {}
+    ) -> list[Surge]:
         return []
 
     def served_attempts(self, service: str, live: Live) -> dict[str, int]:

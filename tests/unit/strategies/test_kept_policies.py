@@ -4,14 +4,18 @@ from typing import Any
 
 import pytest
 from attempt_samples import Cluster, DictionaryStrategy, inputs
+from limit_samples import SEVERAL_NODES, rendered
 
 from omeflow.api.errors import PolicyRefused
 from omeflow.api.policies import BUILT_IN, policy_of
 from omeflow.api.rollouts import RolloutPlan, pack, unpack
+from omeflow.components.types import DeploymentMode
 from strategies.contract import Capabilities
 from strategies.manager import default_manager
 from strategies.planning import repair_plan
 from strategies.policing import ensure_kept
+from strategies.rbg.strategy import RBGStrategy
+from strategies.single_component.strategy import SingleComponentStrategy
 
 GATES = [{"after": ["engine"], "approval": {}}]
 ORDER = [["decoder"], ["engine"]]
@@ -44,22 +48,87 @@ def test_a_policy_is_refused_for_what_the_backend_cannot_keep_and_for_nothing_el
     spec: dict[str, Any], can: dict[str, bool], refused: str
 ) -> None:
     if not refused:
-        ensure_kept(policy(**spec), strategy(**can), service="serving/chat")
+        ensure_kept(policy(**spec), strategy(**can), {}, service="serving/chat")
         return
     with pytest.raises(PolicyRefused) as refusal:
-        ensure_kept(policy(**spec), strategy(**can), service="serving/chat")
+        ensure_kept(policy(**spec), strategy(**can), {}, service="serving/chat")
     sentence = str(refusal.value)
     assert sentence.startswith(f"InferenceService serving/chat: RolloutPolicy careful asks for {refused}, and strategy")
     assert "remove that field" in sentence
 
 
 @pytest.mark.parametrize("name", ["RBG", "SingleComponent"])
-def test_the_shipped_strategies_keep_an_order_with_gates_and_no_ratio_yet(name: str) -> None:
+def test_the_shipped_strategies_keep_an_order_with_gates(name: str) -> None:
     shipped = default_manager().named(name)
-    ensure_kept(policy(order=ORDER, gates=GATES), shipped, service="serving/chat")
-    ensure_kept(BUILT_IN, shipped, service="serving/chat")
-    with pytest.raises(PolicyRefused, match=f"strategy {name} cannot update roles in proportion"):
-        ensure_kept(policy(ratio=RATIO), shipped, service="serving/chat")
+    ensure_kept(policy(order=ORDER, gates=GATES), shipped, {}, service="serving/chat")
+    ensure_kept(BUILT_IN, shipped, {}, service="serving/chat")
+
+
+SHIPPED = {
+    "RoleBasedGroup": (RBGStrategy(), {}),
+    "LeaderWorkerSet": (SingleComponentStrategy(), SEVERAL_NODES),
+    "Deployment": (SingleComponentStrategy(), {}),
+    "Recreate": (SingleComponentStrategy(), {"deployment_strategy": {"type": "Recreate"}}),
+    "RoleBasedGroup, Recreate": (RBGStrategy(), {"deployment_strategy": {"type": "Recreate"}}),
+    "Knative": (SingleComponentStrategy(), {"mode": DeploymentMode.SERVERLESS}),
+}
+ALL = {"maxUnavailable", "maxSurge", "partition"}
+
+
+@pytest.mark.parametrize(
+    ("backend", "kept"),
+    [
+        ("RoleBasedGroup", ALL),
+        ("LeaderWorkerSet", ALL),
+        ("Deployment", {"maxUnavailable", "maxSurge"}),
+        ("Recreate", set()),
+        ("RoleBasedGroup, Recreate", set()),
+        ("Knative", set()),
+    ],
+)
+def test_limits_are_refused_field_by_field_where_a_backend_has_none(backend: str, kept: set[str]) -> None:
+    used, changes = SHIPPED[backend]
+    roles = {"engine": rendered(used, **changes)}
+    for field in ALL:
+        asked = policy(roles={"engine": {field: 1}, "decoder": {"partition": 1}})
+        if field in kept:
+            ensure_kept(asked, used, roles, service="serving/chat")
+            continue
+        with pytest.raises(PolicyRefused) as refusal:
+            ensure_kept(asked, used, roles, service="serving/chat")
+        sentence = str(refusal.value)
+        assert f"RolloutPolicy careful asks for spec.roles.engine.{field}, which engine, " in sentence
+        assert "remove that field" in sentence
+
+
+@pytest.mark.parametrize("backend", SHIPPED)
+def test_a_ratio_is_refused_where_a_role_cannot_be_updated_by_steps(backend: str) -> None:
+    used, changes = SHIPPED[backend]
+    roles = {"engine": rendered(used, **changes)}
+    if backend in ("RoleBasedGroup", "LeaderWorkerSet"):
+        ensure_kept(policy(ratio=RATIO), used, roles, service="serving/chat")
+        return
+    kind = roles["engine"].workloads[0]["kind"]
+    with pytest.raises(
+        PolicyRefused, match=f"asks for spec.ratio, and engine, {kind} chat.* cannot be updated step by"
+    ):
+        ensure_kept(policy(ratio=RATIO), used, roles, service="serving/chat")
+
+
+@pytest.mark.parametrize(
+    ("backend", "limits", "own"),
+    [
+        ("Deployment", {"maxSurge": 0}, "maxUnavailable 0, maxSurge 1"),
+        ("RoleBasedGroup", {"maxUnavailable": "0%"}, "maxUnavailable 1, maxSurge 0"),
+    ],
+)
+def test_limits_that_let_nothing_be_replaced_are_refused(backend: str, limits: dict[str, Any], own: str) -> None:
+    used, changes = SHIPPED[backend]
+    roles = {"engine": rendered(used, **changes)}
+    with pytest.raises(PolicyRefused, match=f"for {own}, so no instance could ever be replaced; raise spec.roles.eng"):
+        ensure_kept(policy(roles={"engine": limits}), used, roles, service="serving/chat")
+    both = {"maxSurge": 0, "maxUnavailable": 1}
+    ensure_kept(policy(roles={"engine": both}), used, roles, service="serving/chat")
 
 
 def test_a_plan_remembers_the_policy_that_it_followed() -> None:

@@ -5,21 +5,15 @@ from typing import Any
 import pytest
 from applied_group import AppliedGroup
 from clusters.server_side_apply import Fields
-from rbg_samples import OWNER, config
+from limit_samples import SEVERAL_NODES, rendered
+from rbg_samples import OWNER
 
 from omeflow.api.kinds import DEPLOYMENT, LEADER_WORKER_SET, ROLE_BASED_GROUP, kind_of
-from omeflow.components.types import Components, DeploymentMode
-from strategies.contract import Apply, DesiredRole, Live, PlanRequest, RoleVersion, Strategy, UpdateLimits
+from strategies.contract import Apply, Live, RoleVersion, Strategy, UpdateLimits
 from strategies.rbg.strategy import RBGStrategy
 from strategies.single_component.strategy import SingleComponentStrategy
 
 Json = dict[str, Any]
-SEVERAL_NODES = {"mode": DeploymentMode.MULTI_NODE, "worker_pod_spec": {"containers": []}, "worker_size": 1}
-
-
-def rendered(strategy: Strategy, **changes: Any) -> DesiredRole:
-    components = Components("chat", "serving", "llama", "srt", {"engine": config(**changes)})
-    return strategy.plan(PlanRequest(OWNER, components)).roles["engine"]
 
 
 def bounds(obj: Json) -> Json:

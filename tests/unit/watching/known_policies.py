@@ -5,9 +5,11 @@ from typing import Any, cast
 
 from omeflow.api.kinds import INFERENCE_SERVICE
 from omeflow.api.names import ROLLOUT_POLICY
+from omeflow.api.policies import Policy
 from omeflow.kube.cache import ListWatch
 from omeflow.kube.client import Cluster
 from omeflow.kube.store import Change
+from strategies.contract import DesiredRole
 from strategies.manager import default_manager
 from workers.watching.policies import Name, Policies
 from workers.watching.queue import Service
@@ -26,12 +28,23 @@ def policy(name: str, *, uid: str = "p1", **spec: Any) -> dict[str, Any]:
 
 
 class Known:
+    """Attributes: roles: what a service is rendered to, by its name; nobody asks for others."""
+
     def __init__(self, *services: dict[str, Any]) -> None:
         self.concerned: list[Service] = []
+        self.roles: dict[str, dict[str, DesiredRole]] = {}
         self._services = ListWatch(UNUSED, INFERENCE_SERVICE)
-        self.policies = Policies(UNUSED, default_manager(), self._services, concerns=self.concerned.append)
+        self.policies = Policies(
+            UNUSED, default_manager(), self._services, roles=self.rendered, concerns=self.concerned.append
+        )
         for each in services:
             self._services._store.put(each)
+
+    def rendered(self, service: dict[str, Any]) -> dict[str, DesiredRole]:
+        return self.roles[service["metadata"]["name"]]
+
+    def followed(self, service: dict[str, Any]) -> Policy:
+        return self.policies.followed(service, lambda: self.rendered(service))
 
     def stores(self, manifest: dict[str, Any]) -> list[str]:
         """Names of the services that are concerned when the policy is there as given."""

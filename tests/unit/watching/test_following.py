@@ -31,7 +31,15 @@ def attempt(number: int, phase: Phase, *, followed: dict[str, Any] | None = None
 def at_a_look(
     known: Known, *attempts: InferenceRollout, fingerprint: str = "f1", changed: Changed | None = None
 ) -> Following:
-    return follow(known.policies, SERVICE, attempts, fingerprint=fingerprint, changed=changed, derived=Derived())
+    return follow(
+        known.policies,
+        SERVICE,
+        attempts,
+        fingerprint=fingerprint,
+        changed=changed,
+        derived=Derived(),
+        roles=lambda: known.rendered(SERVICE),
+    )
 
 
 @pytest.fixture

@@ -1,0 +1,84 @@
+"""How far the rolling update of each role may go in a stage.
+
+What the policy says of a role is written with the stage that updates it. Until then the role keeps the limits that it
+has, because another partition would make it move before its turn. Whatever is said, an instance can always be replaced.
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+
+from omeflow.api.policies import NOTHING, RoleLimits
+from omeflow.api.rollouts import RolloutPlan
+from strategies.contract import DesiredRole, Live, Strategy, UpdateLimits
+from strategies.surging import Bound, resolved
+
+
+def update_limits(
+    strategy: Strategy,
+    service: str,
+    plan: RolloutPlan,
+    roles: Iterable[DesiredRole],
+    live: Live,
+    *,
+    stage: int,
+    without_surge: Collection[str] = (),
+) -> dict[str, UpdateLimits]:
+    """The limits of roles once stage `stage` is applied; none of those whose backend has no limits.
+
+    Args:
+        live: at least the workload objects of these roles, by name.
+        without_surge: roles that do without a surge, because it has no room.
+    """
+    wanted = list(roles)
+    there, to_come = strategy.live_limits(service, wanted, live), _to_come(plan, stage)
+    found = {}
+    for role in wanted:
+        name, own = role.role, strategy.limits(role)
+        if own == UpdateLimits():
+            continue
+        said = policy_limits(plan.policy.spec.roles.get(name))
+        if name not in there:
+            found[name] = replace(said, partition=None)
+        elif name in to_come:
+            found[name] = there[name].limits
+        else:
+            count = there[name].count
+            kept = partition(said.partition, count) if name in held_roles(plan) else None
+            surge = 0 if name in without_surge else said.max_surge
+            found[name] = _with_progress(replace(said, partition=kept, max_surge=surge), own, count)
+    return found
+
+
+def policy_limits(said: RoleLimits | None) -> UpdateLimits:
+    """What a policy says of a role."""
+    return UpdateLimits(said.max_unavailable, said.max_surge, said.partition) if said else UpdateLimits()
+
+
+def held_roles(plan: RolloutPlan) -> set[str]:
+    """Roles of which the policy keeps instances at their former template, until it says less."""
+    return {role for stage in plan.stages if stage.held for role in stage.roles}
+
+
+def partition(said: Bound | None, count: int) -> int:
+    """Instances that keep their former template: never all of them (RBG issue 307)."""
+    return min(resolved(said or 0, count, up=True), max(0, count - 1))
+
+
+def lets_nothing_go(limits: UpdateLimits, own: UpdateLimits) -> bool:
+    """Whether these limits, and those that a role is rendered with, name neither a surge nor an unavailable one."""
+    both = {**own.fields, **limits.fields}
+    return all(both.get(bound) in NOTHING for bound in ("maxUnavailable", "maxSurge"))
+
+
+def _to_come(plan: RolloutPlan, stage: int) -> set[str]:
+    """Roles that no stage up to this one updates, and a later one does."""
+    later = {role for one in plan.stages[stage + 1 :] for role in one.roles}
+    return later - {role for one in plan.stages[: stage + 1] for role in one.roles}
+
+
+def _with_progress(limits: UpdateLimits, own: UpdateLimits, count: int) -> UpdateLimits:
+    """The same, with one instance that may be unavailable, if a percentage of so few comes to none."""
+    both = {**own.fields, **limits.fields}
+    if both["maxSurge"] not in NOTHING or resolved(both["maxUnavailable"], count, up=False):
+        return limits
+    return replace(limits, max_unavailable=1)
