@@ -4,7 +4,7 @@ What the policy says of a role is written with the stage that updates it. Until 
 has, because another partition would make it move before its turn. Whatever is said, an instance can always be replaced.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from omeflow.api.policies import NOTHING, RoleLimits
@@ -31,6 +31,7 @@ def update_limits(
     """
     wanted = list(roles)
     there, to_come = strategy.live_limits(service, wanted, live), _to_come(plan, stage)
+    unsurged = {*without_surge, *_waiting(plan, stage)}
     found = {}
     for role in wanted:
         name, own = role.role, strategy.limits(role)
@@ -44,8 +45,9 @@ def update_limits(
         else:
             count = there[name].count
             kept = partition(said.partition, count) if name in held_roles(plan) else None
-            surge = 0 if name in without_surge else said.max_surge
-            found[name] = _with_progress(replace(said, partition=kept, max_surge=surge), own, count)
+            surge = 0 if name in unsurged else said.max_surge
+            limits = replace(said, partition=kept, max_surge=surge)
+            found[name] = _with_progress(limits, own, count) if limits.fields else limits
     return found
 
 
@@ -74,6 +76,11 @@ def _to_come(plan: RolloutPlan, stage: int) -> set[str]:
     """Roles that no stage up to this one updates, and a later one does."""
     later = {role for one in plan.stages[stage + 1 :] for role in one.roles}
     return later - {role for one in plan.stages[: stage + 1] for role in one.roles}
+
+
+def _waiting(plan: RolloutPlan, stage: int) -> Sequence[str]:
+    """Roles that are only kept back now: what surges for them would stand idle, perhaps for weeks."""
+    return plan.stages[stage].roles if stage < len(plan.stages) and plan.stages[stage].held else ()
 
 
 def _with_progress(limits: UpdateLimits, own: UpdateLimits, count: int) -> UpdateLimits:

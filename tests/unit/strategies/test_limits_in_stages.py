@@ -78,6 +78,13 @@ def test_a_partition_is_kept_behind_the_stage_of_its_role() -> None:
     assert [one["decoder"].partition for one in kept] == [3, 1, 1]
 
 
+def test_what_is_only_kept_back_needs_no_surge() -> None:
+    planned = plan(ENGINE, DECODER, REST, engine={"partition": 2, "maxSurge": 3, "maxUnavailable": 0})
+    kept = [limits(RBG, planned, LIVE, *BOTH, stage=stage)["engine"] for stage in range(3)]
+    assert kept[:2] == [UpdateLimits(0, 3, 2)] * 2
+    assert kept[2] == UpdateLimits(max_unavailable=1, max_surge=0, partition=2)
+
+
 def test_a_partition_counts_only_in_a_rollout_that_waits_for_it() -> None:
     """Not in a rollback, nor where nothing serves yet."""
     assert limits(RBG, plan(ENGINE, engine={"partition": 2}), LIVE, *BOTH)["engine"].partition is None
