@@ -47,8 +47,8 @@ class AwaitRollout:
             await read_service(self.cluster, namespace=owner.namespace, name=owner.name, uid=owner.uid)
         if unfinished and request.passed:
             await self._block(record, request, unfinished[0], waits_for, states)
-        further = next_step(stage, plan, attempt.number, states) if unfinished else ""
-        return StageState(done=not unfinished, roles=roles, waits_for=waits_for, next_step=further)
+        further = next_step(stage, plan, attempt.number, states)
+        return StageState(done=not (unfinished or further), roles=roles, waits_for=waits_for, next_step=further)
 
     async def _block(
         self,

@@ -38,6 +38,7 @@ async def tell_roles(signals: Signals, service: Service, states: Iterable[RoleSt
     return 0
 
 
-def _ends(roles: Iterable[RoleNumbers]) -> set[str]:
-    """Roles that move no further by themselves."""
-    return {numbers.role for numbers in roles if numbers.done or numbers.stuck}
+def _ends(roles: Iterable[RoleNumbers]) -> set[tuple[str, bool]]:
+    """Roles that move no further by themselves, and whether it is their partition that holds them."""
+    ended = {(numbers.role, False) for numbers in roles if numbers.done or numbers.stuck}
+    return ended | {(numbers.role, True) for numbers in roles if numbers.stands}

@@ -13,6 +13,7 @@ from story_omeflow import Omeflow, Order
 from story_service import (
     BAD,
     HPA,
+    Json,
     Spec,
     counted_name,
     rendered,
@@ -101,6 +102,11 @@ class Story:
         """An edit of the rollout policy."""
         self.tell(f"order {', then '.join(' and '.join(stage) for stage in order)}")
         self.omeflow.order = order
+
+    def give_ratio(self, ratio: Json | None) -> None:
+        """An edit of the rollout policy."""
+        self.tell(f"ratio {ratio}")
+        self.omeflow.ratio = ratio
 
     def pause(self, paused: bool) -> None:
         self.tell("pause" if paused else "resume")

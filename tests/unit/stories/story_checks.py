@@ -4,6 +4,7 @@
 - A role gets no template but those that its user gave it, in that order; none before its turn.
 - Pods of a role that is done go only when there are more than wanted.
 - A role that was available stays within its budget of unavailable instances, unless pods were killed.
+- Of roles in proportion none is further ahead of the others than its policy lets it, but for what a scaler adds.
 - A stage is done when all its pods run the template and are ready, and no others are left.
 """
 
@@ -14,8 +15,10 @@ from dataclasses import dataclass, field
 from story_cluster import StoryCluster
 from story_omeflow import Attempt
 from story_service import RBG, Role, Spec, is_scaled, template_of
+from story_skew import Skew, Template
 
 from omeflow.api.names import DECODER, ENGINE, ROUTER
+from omeflow.api.steps import Stage
 from omeflow.kube.request import Object
 from omeflow.local.lws import wire as lws_wire
 from omeflow.local.rbg import wire as rbg_wire
@@ -26,7 +29,6 @@ ADAPTER = "RoleBasedGroupScalingAdapter"
 FOLLOWERS = (ADAPTER, "RoleInstanceSet")
 """Kinds that take a role's count from its group."""
 COUNTED = {"RoleBasedGroup", *FOLLOWERS, "Deployment", "LeaderWorkerSet"}
-Template = tuple[str, str]
 
 
 class Broken(AssertionError):
@@ -93,6 +95,7 @@ class Checks:
         self._attempt: Attempt | None = None
         self._stage: Sequence[str] = ()
         self._unsettled: set[str] = set()
+        self._skew: Skew | None = None
         self.edited(spec)
         cluster.watchers.append(self.wrote)
 
@@ -124,8 +127,13 @@ class Checks:
         stages = attempt.planned.plan.stages
         self._unsettled = {role for stage in stages for role in stage.roles if "settled" in stage.reason}
 
-    def begins(self, attempt: Attempt, roles: Sequence[str]) -> None:
-        self._attempt, self._stage = attempt, roles
+    def begins(self, attempt: Attempt, stage: Stage) -> None:
+        if self._attempt is not attempt or self._stage != stage.roles:
+            self._skew = Skew(stage.ratio) if stage.ratio else None
+            for role in stage.ratio.weights if stage.ratio else ():
+                if self.roles[role].template == attempt.spec.roles[role].template:
+                    self._steps(role, self.roles[role].template, step=False)
+        self._attempt, self._stage = attempt, stage.roles
 
     def done(self, attempt: Attempt, roles: Sequence[str]) -> None:
         for name in roles:
@@ -205,6 +213,7 @@ class Checks:
             # A newer edit moves spare instances first, also those that stand in for others: RBG's controller counts
             # them as free (rbg.md 5.1), and a LeaderWorkerSet has them at the top, where it begins.
             standing.allowance += self._spare(standing)
+        self._steps(role, template, step=True)
         standing.template, standing.clean = template, False
 
     def _in_order(self, role: str) -> None:
@@ -239,6 +248,10 @@ class Checks:
             if former["spec"]["containers"] != present["spec"]["containers"] and self.roles[role].clean:
                 raise Broken(f"pod {name_of(pod)} of {role}, which is unchanged, gets another container")
         self._rely(role, None)
+        if self._skew and role in self._skew.roles:
+            wrong = self._skew.see(role, self._templates(role), self._wanted(role))
+            if wrong:
+                raise Broken(wrong)
 
     def _departs(self, role: str, pod: Object) -> None:
         standing, instance = self.roles[role], instance_of(pod)
@@ -281,6 +294,16 @@ class Checks:
 
     def _instances(self, role: str) -> set[str]:
         return {instance_of(pod) for pod in self.pods[role].values() if not terminating(pod)}
+
+    def _steps(self, role: str, template: Template | None, *, step: bool) -> None:
+        if self._skew and template and role in self._skew.ratio.weights:
+            settled = self._is_settled(role)
+            self._skew.given(role, template, self._templates(role), self._wanted(role), settled=settled, step=step)
+
+    def _templates(self, role: str) -> dict[int, Template | None]:
+        """By ordinal of the instance."""
+        living = [pod for pod in self.pods[role].values() if not terminating(pod)]
+        return {ordinal_of(pod): template_of(role, pod) for pod in living}
 
     def _spare(self, standing: Standing) -> int:
         """How many instances above the count a rollout may use, if they are told from others by their ordinals."""
@@ -326,6 +349,11 @@ def instance_of(pod: Object) -> str:
     """The pod, or the group of pods that serve together."""
     labels = labels_of(pod)
     return labels.get(rbg_wire.INSTANCE_NAME) or labels.get(lws_wire.GROUP_INDEX) or name_of(pod)
+
+
+def ordinal_of(pod: Object) -> int:
+    labels = labels_of(pod)
+    return int(labels.get(lws_wire.GROUP_INDEX) or labels[rbg_wire.INSTANCE_NAME].rpartition("-")[2])
 
 
 @dataclass(frozen=True, slots=True)

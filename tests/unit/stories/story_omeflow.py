@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from clusters.in_memory import NAMESPACE
 from story_cluster import StoryCluster, owned_by_service
-from story_service import OWNER, SERVICE, Spec, inputs_of, render_again, rendered
+from story_service import OWNER, SERVICE, Json, Spec, inputs_of, render_again, rendered
 
 from omeflow.api.errors import Conflict, FieldOwned
 from omeflow.api.kinds import HORIZONTAL_POD_AUTOSCALER, Kind, kind_of
@@ -24,6 +24,7 @@ from strategies.counts import unscaled_count
 from strategies.history import Former, History, address
 from strategies.limits import update_limits
 from strategies.planning import Planned, expected_attempts, mixture, plan_attempt
+from strategies.stepping import limited, next_step
 
 Turn = Iterator[None]
 Order = tuple[tuple[str, ...], ...]
@@ -36,6 +37,7 @@ class Attempt:
     number: int
     spec: Spec
     order: Order
+    ratio: Json | None
     strategy: Strategy
     desired: Desired
     planned: Planned
@@ -53,21 +55,22 @@ class Omeflow:
 
     Attributes:
         spec: what the user wants; None before the service exists.
-        order: of the stages, as the rollout policy says that is in force.
+        order: of the stages, as the rollout policy says that is in force; `ratio`: of roles, as it says.
         paused: no stage begins.
         stage: roles that the stage in hand writes; none otherwise.
         log: told of what it does, in words.
         on_plan: called with a new attempt.
-        on_stage: called when a stage begins; `on_done`: when it is declared done; both with the attempt and its roles.
+        on_stage: called when a stage begins; `on_done`: when it is declared done, with its roles.
     """
 
     cluster: StoryCluster
     spec: Spec
     log: Callable[[str], None]
     on_plan: Callable[[Attempt], None] = lambda attempt: None
-    on_stage: Callable[[Attempt, Sequence[str]], None] = lambda attempt, roles: None
+    on_stage: Callable[[Attempt, Stage], None] = lambda attempt, stage: None
     on_done: Callable[[Attempt, Sequence[str]], None] = lambda attempt, roles: None
     order: Order = DEFAULT_ORDER
+    ratio: Json | None = None
     paused: bool = False
     attempts: list[Attempt] = field(default_factory=list)
     _run: Turn | None = None
@@ -99,7 +102,7 @@ class Omeflow:
     def _interrupted(self) -> bool:
         if not self.attempts or self.last.spec != self.spec:
             return True
-        return self.last.phase == "Progressing" and self.last.order != self.order
+        return self.last.phase == "Progressing" and (self.last.order, self.last.ratio) != (self.order, self.ratio)
 
     # The run.
 
@@ -121,7 +124,7 @@ class Omeflow:
         history = History(
             [Former(one.number, one.phase == "Succeeded", inputs_of(one.spec), one.desired) for one in self.attempts]
         )
-        number = len(self.attempts) + 1
+        number, said = len(self.attempts) + 1, {"order": [list(stage) for stage in self.order]}
         planned = plan_attempt(
             attempt=number,
             service=SERVICE,
@@ -131,9 +134,9 @@ class Omeflow:
             history=history,
             render=render_again,
             forced=bool(self.attempts) and self.last.spec == self.spec,
-            policy=Policy(name="mine", said={"order": [list(stage) for stage in self.order]}),
+            policy=Policy(name="mine", said=said | ({"ratio": self.ratio} if self.ratio else {})),
         )
-        return Attempt(number, self.spec, self.order, strategy, desired, planned, history)
+        return Attempt(number, self.spec, self.order, self.ratio, strategy, desired, planned, history)
 
     def _carry_out(self, attempt: Attempt) -> Turn:
         plan = attempt.planned.plan
@@ -148,7 +151,7 @@ class Omeflow:
             yield from self._apply_stage(attempt, stage, index)
             if not attempt.prepared:
                 yield from self._prepare(attempt)
-            yield from self._await(attempt, stage)
+            yield from self._await(attempt, stage, index)
             if self._interrupted:
                 return
             self.on_done(attempt, stage.roles)
@@ -179,12 +182,16 @@ class Omeflow:
         plan, desired, strategy = attempt.planned.plan, attempt.desired, attempt.strategy
         roles = mixture(plan, attempt.number, desired, attempt.history, stage=index)
         workloads = [one for version in roles.values() for one in version.desired.workloads]
-        self.on_stage(attempt, stage.roles)
+        self.on_stage(attempt, stage)
         while True:
             live = self.read_ours(workloads)
+            yield
             wanted = [version.desired for version in roles.values()]
             limits = update_limits(strategy, SERVICE, plan, wanted, live, stage=index)
-            applies = strategy.workload(OWNER, roles, live, limits)
+            step = limited(stage, plan, attempt.number, self.role_states(attempt), limits)
+            applies = strategy.workload(OWNER, roles, live, step.limits)
+            if step.told:
+                self.log(f"attempt {attempt.number}: {step.told}")
             yield
             try:
                 yield from self._apply_in_order(applies, live)
@@ -212,12 +219,16 @@ class Omeflow:
                 versions[key] = stored["metadata"]["resourceVersion"]
             yield
 
-    def _await(self, attempt: Attempt, stage: Stage) -> Turn:
+    def _await(self, attempt: Attempt, stage: Stage, index: int) -> Turn:
         expected = expected_attempts(attempt.planned.plan, attempt.number, stage.roles)
         while not self._interrupted:
             states = self.role_states(attempt)
             numbers = [states.get(role, RoleState(role)).numbers(number) for role, number in expected.items()]
             attempt.waits_for = "; ".join(f"{one.role}: {one.waits_for}" for one in numbers if not one.done)
+            if next_step(stage, attempt.planned.plan, attempt.number, states):
+                yield
+                yield from self._apply_stage(attempt, stage, index)
+                continue
             if all(one.done for one in numbers):
                 return
             stuck = any(one.stuck for one in numbers)

@@ -8,7 +8,7 @@ from clusters.in_memory import NAMESPACE
 from story import Story
 from story_checks import ORDER
 from story_omeflow import Order
-from story_service import BAD, DEPLOYMENT, HPA, LWS, NOBODY, RBG, SOMEBODY, Role, Spec, counted_name, is_scaled
+from story_service import BAD, DEPLOYMENT, HPA, LWS, NOBODY, RBG, SOMEBODY, Json, Role, Spec, counted_name, is_scaled
 
 from omeflow.api.names import DECODER, ENGINE, ROUTER
 from omeflow.local.simulation.objects import is_true, terminating
@@ -41,6 +41,7 @@ class RandomStory(Story):
         super().__init__(replace(whole, roles={name: whole.roles[name] for name in names}), random)
         self._shapes = whole.roles
         self._images = 1
+        self.give_ratio(self._some_ratio())
         if self.spec.scaled_by == SOMEBODY:
             for role in ORDER:
                 self._scaler_of_the_user(role)
@@ -73,6 +74,8 @@ class RandomStory(Story):
             (2, self._kill),
             (2, self._remove_or_add),
             (2, lambda role: self.give_order(self.random.choice(ORDERS))),
+            (3, lambda role: self.give_ratio(self._some_ratio())),
+            (4, self._both),
             (1, lambda role: self.pause(not self.omeflow.paused)),
             (1, lambda role: self.stop_controllers(self.random.uniform(5, 90))),
         ]
@@ -102,6 +105,21 @@ class RandomStory(Story):
         other = self.random.choice(list(spec.roles))
         spec = spec.edited(other, image=image)
         self.edit(spec, f"edit {role}: image {image}, minReplicas {minimum}; {other}: image {image}")
+
+    def _both(self, role: str) -> None:
+        """What a ratio is for: an edit of both roles."""
+        self._images += 1
+        spec = self.spec
+        for name in {ENGINE, DECODER} & spec.roles.keys():
+            spec = spec.edited(name, image=f"v{self._images}")
+        self.edit(spec, f"edit engine and decoder: image v{self._images}")
+
+    def _some_ratio(self) -> Json | None:
+        """None where the backend keeps none."""
+        if any(self._shapes[role].nodes == 1 for role in (ENGINE, DECODER)) and self.spec.backend != RBG:
+            return None
+        weights = {DECODER: self.random.randint(1, 3), ENGINE: self.random.randint(1, 2)}
+        return self.random.choice((None, {"roles": weights, "maxSkew": self.random.choice((1, 25, 50, 100))}))
 
     def _scale(self, role: str) -> None:
         if not is_scaled(self.spec, self.spec.roles[role]):

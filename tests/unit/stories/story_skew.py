@@ -1,0 +1,79 @@
+"""How far roles in proportion are apart in a stage, looked at after every write of a pod.
+
+What a role has moved is compared with the most that there ever was of the others, because scalers and faults take away
+what a step has counted on; and without what a scaler has added since the step began, because that is new by itself.
+"""
+
+from dataclasses import dataclass, field
+
+from omeflow.api.steps import Ratio
+
+Template = tuple[str, str]
+
+
+@dataclass
+class Moving:
+    """A role in the stage.
+
+    Attributes:
+        wanted: its template.
+        slack: instances more than the ratio lets it have: one, as long as its template may be one that has come back.
+        stepping: it has been given a step of this stage; until then it may still go as far as a former one let it.
+        known: what each instance has, by ordinal; `born`: those that are there since the last step.
+        most: that were ever new at a time; `count`: that were ever wanted.
+    """
+
+    wanted: Template
+    slack: int = 0
+    stepping: bool = False
+    known: dict[int, Template | None] = field(default_factory=dict)
+    born: set[int] = field(default_factory=set)
+    most: int = 0
+    count: int = 0
+    through: bool = False
+
+
+@dataclass
+class Skew:
+    ratio: Ratio
+    roles: dict[str, Moving] = field(default_factory=dict)
+
+    def given(
+        self, role: str, wanted: Template, known: dict[int, Template | None], count: int, *, settled: bool, step: bool
+    ) -> None:
+        """The role's template, or a step of it; without `step`, what it has when the stage begins."""
+        before = self.roles.get(role, Moving(wanted))
+        slack = before.slack if before.wanted == wanted and role in self.roles else int(not settled)
+        self.roles[role] = Moving(wanted, slack, step or before.stepping, most=before.most, through=before.through)
+        self.see(role, known, count)
+        self.roles[role].born.clear()
+
+    def see(self, role: str, present: dict[int, Template | None], count: int) -> str:
+        """What is wrong with it, in a sentence."""
+        if role not in self.roles:
+            return ""
+        one = self.roles[role]
+        moved = [each for each, template in present.items() if one.known.get(each, one.wanted) != template]
+        one.born |= {each for each in present if each not in one.known}
+        one.known |= present
+        one.known = {each: template for each, template in one.known.items() if each < count}
+        one.born &= one.known.keys()
+        one.count = max(count, one.count)
+        new = {each for each, template in one.known.items() if template == one.wanted}
+        one.most = max(len(new), one.most)
+        one.through = one.through or len(new) >= count
+        most = self._most(role) + one.slack
+        if one.stepping and new & set(moved) and len(new - one.born) > most:
+            others = {name: other.most for name, other in self.roles.items() if name != role}
+            return f"{role} has {len(new - one.born)} new instances, and may have {most}: the others had {others}"
+        return ""
+
+    def _most(self, role: str) -> int:
+        weights, count = self.ratio.weights, self.roles[role].count
+        lead, led = max(100, self.ratio.max_skew * count), [count]
+        for other in weights.keys() - {role}:
+            known = self.roles.get(other)
+            if known is None or not known.through:
+                asked_for = 100 * weights[role] * (known.most if known else 0)
+                led.append((asked_for + lead * weights[other]) // (100 * weights[other]))
+        return min(led)
