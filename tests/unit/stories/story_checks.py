@@ -206,9 +206,10 @@ class Checks:
         if not standing.edits.see(template):
             left = standing.edits.wanted[standing.edits.seen :]
             raise Broken(f"{role} goes from {standing.template} to {template}; its user asked for {left}")
-        if role not in self._stage:
-            raise Broken(f"{role} gets {template} in the stage of {', '.join(self._stage)}")
-        self._in_order(role)
+        if template != standing.template or not self._is_settled(role):  # else a limit goes, which moves nothing
+            if role not in self._stage:
+                raise Broken(f"{role} gets {template} in the stage of {', '.join(self._stage)}")
+            self._in_order(role)
         if standing.established and not standing.clean:
             # A newer edit moves spare instances first, also those that stand in for others: RBG's controller counts
             # them as free (rbg.md 5.1), and a LeaderWorkerSet has them at the top, where it begins.

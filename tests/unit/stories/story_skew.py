@@ -17,14 +17,14 @@ class Moving:
 
     Attributes:
         wanted: its template.
-        slack: instances more than the ratio lets it have: one, as long as its template may be one that has come back.
+        returning: its template may be one that has come back: the highest instance moves before it is known who has it.
         stepping: it has been given a step of this stage; until then it may still go as far as a former one let it.
         known: what each instance has, by ordinal; `born`: those that are there since the last step.
         most: that were ever new at a time; `count`: that were ever wanted.
     """
 
     wanted: Template
-    slack: int = 0
+    returning: bool = False
     stepping: bool = False
     known: dict[int, Template | None] = field(default_factory=dict)
     born: set[int] = field(default_factory=set)
@@ -43,8 +43,8 @@ class Skew:
     ) -> None:
         """The role's template, or a step of it; without `step`, what it has when the stage begins."""
         before = self.roles.get(role, Moving(wanted))
-        slack = before.slack if before.wanted == wanted and role in self.roles else int(not settled)
-        self.roles[role] = Moving(wanted, slack, step or before.stepping, most=before.most, through=before.through)
+        returning = before.returning if before.wanted == wanted and role in self.roles else not settled
+        self.roles[role] = Moving(wanted, returning, step or before.stepping, most=before.most, through=before.through)
         self.see(role, known, count)
         self.roles[role].born.clear()
 
@@ -53,7 +53,9 @@ class Skew:
         if role not in self.roles:
             return ""
         one = self.roles[role]
-        moved = [each for each, template in present.items() if one.known.get(each, one.wanted) != template]
+        moved = {each for each, template in present.items() if one.known.get(each, one.wanted) != template}
+        if one.returning:
+            moved.discard(count - 1)
         one.born |= {each for each in present if each not in one.known}
         one.known |= present
         one.known = {each: template for each, template in one.known.items() if each < count}
@@ -62,8 +64,8 @@ class Skew:
         new = {each for each, template in one.known.items() if template == one.wanted}
         one.most = max(len(new), one.most)
         one.through = one.through or len(new) >= count
-        most = self._most(role) + one.slack
-        if one.stepping and new & set(moved) and len(new - one.born) > most:
+        most = self._most(role)
+        if one.stepping and new & moved and len(new - one.born) > most:
             others = {name: other.most for name, other in self.roles.items() if name != role}
             return f"{role} has {len(new - one.born)} new instances, and may have {most}: the others had {others}"
         return ""
