@@ -171,9 +171,12 @@ class PolicySpec(_Part):
 
     @model_validator(mode="after")
     def _moves_each_role_in_one_way(self) -> Self:
-        stepwise = self.ratio.roles if self.ratio else {}
+        stepwise: dict[str, int] = self.ratio.roles if self.ratio else {}
         if both := [role for role, limits in self.roles.items() if role in stepwise and limits.partition is not None]:
             raise ValueError(f"{both[0]} is updated in proportion, and has no partition of its own")
+        apart = [stage for stage in self.order or [] if not stepwise.keys().isdisjoint(stage)]
+        if len(apart) > 1:
+            raise ValueError("roles of the ratio are updated together, and order puts them into different stages")
         return self
 
 

@@ -37,7 +37,8 @@ def leader_worker_set_state(role: str, objects: Sequence[Manifest], live: Live) 
     settled = is_observed(workload) and counted >= min(len(groups), desired) and len(revisions) < 2
     updated = ready if settled else min(counted, ready, max(desired - 1, 0))
     partition = _bounds(workload).get("partition", 0)
-    new = newest_groups(groups, counted, partition=partition) if is_observed(workload) else None
+    replicas = _counted(workload, "replicas")
+    new = newest_groups(groups, replicas=replicas, updated=counted, partition=partition)
     return RoleState(
         role,
         desired=desired,
@@ -50,7 +51,7 @@ def leader_worker_set_state(role: str, objects: Sequence[Manifest], live: Live) 
         obj=title(workload),
         crashes=crashes(pods),
         partition=partition,
-        ordinals=None if new is None else _ordinals(new, groups, desired, size),
+        ordinals=_ordinals(new, groups, desired, size) if new is not None and is_observed(workload) else None,
     )
 
 

@@ -16,32 +16,40 @@ _REVISION = "leaderworkerset.sigs.k8s.io/template-revision-hash"
 _SIZE = "leaderworkerset.sigs.k8s.io/size"
 
 
-def newest_groups(groups: Mapping[str, Sequence[Manifest]], counted: int, *, partition: int) -> frozenset[int] | None:
+def newest_groups(
+    groups: Mapping[str, Sequence[Manifest]], *, replicas: int, updated: int, partition: int
+) -> frozenset[int] | None:
     """The ordinals of the groups that have the newest template, complete or not.
 
     Args:
         groups: the pods of each group, by its ordinal.
-        counted: groups at the newest revision, as the status has them, which leaves those without workers out.
+        replicas, updated: groups, and those at the newest revision that have workers, as the status counts them.
 
     Returns:
-        None if no revision has as many groups: status and pods are not of the same moment.
+        None if the pods are not those that the status has counted.
     """
     known: dict[str, set[int]] = {}
     begun: dict[str, set[int]] = {}
-    for ordinal, members in groups.items():
-        leader = next((pod for pod in members if labels(pod).get(_WORKER) == "0" and not is_terminating(pod)), None)
-        if leader is None:
+    leaders = {ordinal: leader for ordinal, members in groups.items() if (leader := _leader(members))}
+    if len(leaders) != replicas:
+        return None
+    for ordinal, leader in leaders.items():
+        if is_terminating(leader):
             continue
         revision = labels(leader).get(_REVISION, "")
         known.setdefault(revision, set()).add(int(ordinal))
         alone = (leader["metadata"].get("annotations") or {}).get(_SIZE, "1") == "1"
-        if alone or len(members) > 1:
+        if alone or len(groups[ordinal]) > 1:
             begun.setdefault(revision, set()).add(int(ordinal))
-    if counted == 0:
+    if updated == 0:
         return frozenset()
-    candidates = sorted((found for found in begun.values() if len(found) == counted), key=min)
+    candidates = sorted((found for found in begun.values() if len(found) == updated), key=min)
     if not candidates:
         return None
     fitting = [found for found in candidates if min(found) >= partition]
     newest = fitting[-1] if fitting else candidates[0]
     return frozenset(next(found for revision, found in known.items() if begun.get(revision) is newest))
+
+
+def _leader(members: Sequence[Manifest]) -> Manifest | None:
+    return next((pod for pod in members if labels(pod).get(_WORKER) == "0"), None)

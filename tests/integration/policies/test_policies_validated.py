@@ -20,7 +20,7 @@ REPOSITORY = Path(__file__).parents[3]
 AFTER = {"after": ["engine"]}
 QUERY = {"url": "http://prometheus.monitoring", "query": "up", "comparison": ">=", "threshold": 0.5}
 FULL = {
-    "order": [["decoder"], ["engine", "router"]],
+    "order": [["router"], ["engine", "decoder"]],
     "gates": [
         {**AFTER, "approval": {}},
         {**AFTER, "soak": {"duration": "1h30m"}},
@@ -115,6 +115,10 @@ async def test_what_is_not_said_is_filled_in(prepared: None, cluster: Cluster, n
         (
             {"roles": {"engine": {"partition": 1}}, "ratio": {"roles": {"decoder": 2, "engine": 1}, "maxSkew": 10}},
             "a role of the ratio has no partition of its own",
+        ),
+        (
+            {"order": [["decoder"], ["engine"]], "ratio": {"roles": {"decoder": 2, "engine": 1}, "maxSkew": 10}},
+            "roles of the ratio are updated together, and order puts them into different stages",
         ),
         ({"onNoCapacity": "NoSurge"}, "onNoCapacity NoSurge needs capacityCheck"),
         ({"capacityCheck": True, "onNoCapacity": "Explode"}, "Unsupported value"),

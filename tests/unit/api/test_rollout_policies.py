@@ -158,6 +158,7 @@ def test_a_limit_is_a_number_or_a_percentage(given_bound: int | str) -> None:
         *(({"roles": {"engine": {"partition": wrong}}}, "spec.roles.engine.partition") for wrong in WRONG_BOUNDS),
         ({"roles": {"engine": {"maxSurge": "0%", "maxUnavailable": 0}}}, "spec.roles.engine"),
         ({"roles": {"engine": {"partition": 1}}, "ratio": {"roles": {"engine": 1, "router": 1}, "maxSkew": 9}}, "spec"),
+        ({"order": [["engine"], ["router"]], "ratio": {"roles": {"engine": 1, "router": 1}, "maxSkew": 9}}, "spec"),
         ({"deadline": "soon"}, "spec.deadline"),
         ({"gates": [{"after": ["engine"], "soak": {}}]}, "spec.gates.0.soak.duration"),
         ({"gates": [{"after": ["engine"], "ofALaterRelease": {}}]}, "spec.gates.0"),

@@ -124,7 +124,7 @@ class Omeflow:
         history = History(
             [Former(one.number, one.phase == "Succeeded", inputs_of(one.spec), one.desired) for one in self.attempts]
         )
-        number, said = len(self.attempts) + 1, {"order": [list(stage) for stage in self.order]}
+        number, said = len(self.attempts) + 1, {"order": _order_with(self.ratio, self.order)}
         planned = plan_attempt(
             attempt=number,
             service=SERVICE,
@@ -185,7 +185,8 @@ class Omeflow:
         self.on_stage(attempt, stage)
         while True:
             live = self.read_ours(workloads)
-            yield
+            if stage.ratio:
+                yield  # how the roles stand is read on its own
             wanted = [version.desired for version in roles.values()]
             limits = update_limits(strategy, SERVICE, plan, wanted, live, stage=index)
             step = limited(stage, plan, attempt.number, self.role_states(attempt), limits)
@@ -319,3 +320,10 @@ class Omeflow:
     def owned(self) -> dict[tuple[str, str, str], Manifest]:
         """Every object that the service owns, by address."""
         return {address(obj): obj for obj in self.cluster.objects.values() if owned_by_service(obj, OWNER.uid)}
+
+
+def _order_with(ratio: Json | None, order: Order) -> list[list[str]]:
+    """As a policy has to say it: roles of its ratio in one stage, that of the first of them."""
+    together = [role for stage in order for role in stage if ratio and role in ratio["roles"]]
+    apart = [[role for role in stage if role not in together[1:]] for stage in order]
+    return [stage + together[1:] if together[:1] and together[0] in stage else stage for stage in apart if stage]

@@ -6,10 +6,11 @@ import pytest
 from clusters.in_memory import NAMESPACE
 from story import Story
 from story_checks import Broken
-from story_service import BACKENDS, DEPLOYMENT, OWNER, RBG, Role, Spec, rendered
+from story_service import BACKENDS, DEPLOYMENT, LWS, OWNER, RBG, Role, Spec, rendered
 
-from omeflow.api.names import ENGINE, FIELD_MANAGER, ROUTER
+from omeflow.api.names import DECODER, ENGINE, FIELD_MANAGER, ROUTER
 from omeflow.api.rollouts import owner_reference
+from omeflow.api.steps import Ratio, Stage
 from omeflow.local.simulation.state import Key
 from strategies.contract import RoleVersion
 
@@ -33,6 +34,13 @@ def give(story: Story, wanted: Spec, *roles: str, attempt: int) -> None:
     versions |= {role: RoleVersion(attempt, desired.roles[role]) for role in roles}
     for apply in strategy.workload(OWNER, versions, live):
         story.cluster.apply(apply.manifest, manager=apply.manager, force=apply.force)
+
+
+def roll(story: Story) -> None:
+    """Controllers and kubelets work, and nobody else."""
+    for _ in range(50):
+        story.work(100)
+        story.cluster.run_stirred_pods()
 
 
 def a_pod(story: Story, role: str) -> Key:
@@ -60,7 +68,7 @@ def test_a_role_that_changes_before_its_turn_is_found(backend: str) -> None:
     wanted = story.spec.edited(ENGINE, image="v2").edited(ROUTER, image="v2")
     story.edit(wanted, "both")
     story.omeflow.turn()
-    story.checks.begins(story.omeflow.last, [ROUTER])
+    story.checks.begins(story.omeflow.last, Stage(roles=[ROUTER]))
     with pytest.raises(Broken, match="router changes before engine"):
         give(story, wanted, ROUTER, attempt=2)
 
@@ -71,11 +79,26 @@ def test_a_role_that_changes_while_another_is_under_way_is_found(backend: str) -
     wanted = story.spec.edited(ENGINE, image="v2").edited(ROUTER, image="v2")
     story.edit(wanted, "both")
     story.omeflow.turn()
-    story.checks.begins(story.omeflow.last, [ENGINE])
+    story.checks.begins(story.omeflow.last, Stage(roles=[ENGINE]))
     give(story, wanted, ENGINE, attempt=2)
-    story.checks.begins(story.omeflow.last, [ROUTER])
+    story.checks.begins(story.omeflow.last, Stage(roles=[ROUTER]))
     with pytest.raises(Broken, match="router changes while engine is not through"):
         give(story, wanted, ENGINE, ROUTER, attempt=2)
+
+
+@pytest.mark.parametrize("backend", [RBG, LWS])
+def test_a_role_that_is_too_far_ahead_of_another_is_found(backend: str) -> None:
+    nodes = 2 if backend == LWS else 1
+    story = Story(Spec(backend, dict.fromkeys((ENGINE, DECODER), Role(minimum=4, nodes=nodes))), Random(1))
+    story.settle()
+    wanted = story.spec.edited(ENGINE, image="v2").edited(DECODER, image="v2")
+    story.edit(wanted, "both")
+    story.omeflow.turn()
+    ratio = Ratio(weights={ENGINE: 1, DECODER: 1}, max_skew=25)
+    story.checks.begins(story.omeflow.last, Stage(roles=[ENGINE, DECODER], ratio=ratio))
+    give(story, wanted, ENGINE, attempt=2)
+    with pytest.raises(Broken, match="engine has 2 new instances, and may have 1"):
+        roll(story)
 
 
 @every_backend
