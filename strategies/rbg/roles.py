@@ -13,6 +13,7 @@ from omeflow.components.types import ComponentConfig, DeploymentMode, Json
 from strategies.autoscaling import is_scaled
 from strategies.contract import DesiredRole, Owner
 from strategies.digests import digest
+from strategies.rbg.admission import created_anew
 from strategies.rbg.asked import Asked
 
 LONGEST_NAME = 50
@@ -106,7 +107,8 @@ def _leader_worker(config: ComponentConfig, asked: Asked) -> Json:
 
 def _template(config: ComponentConfig, asked: Asked, pod_spec: Json) -> Json:
     labels = {**config.labels, **config.pod_labels, **asked.pod_labels()}
-    return {"metadata": {"labels": labels, "annotations": config.annotations}, "spec": asked.placed(pod_spec)}
+    spec = asked.placed(created_anew(pod_spec, config.annotations))
+    return {"metadata": {"labels": labels, "annotations": config.annotations}, "spec": spec}
 
 
 def _with_aliases(pod_spec: Json) -> Json:

@@ -5,10 +5,17 @@ from typing import Any
 import pytest
 from platform_under_test import Platform, example, image
 
-from omeflow.api.kinds import POD_DISRUPTION_BUDGET, ROLE_BASED_GROUP, ROLE_INSTANCE_SET, SCALING_ADAPTER
+from omeflow.api.kinds import (
+    FINE_TUNED_WEIGHT,
+    POD_DISRUPTION_BUDGET,
+    ROLE_BASED_GROUP,
+    ROLE_INSTANCE_SET,
+    SCALING_ADAPTER,
+)
 from omeflow.api.names import RBG_PREFIX, ROLE_NAME
 
 Manifest = dict[str, Any]
+MODEL = "llama-3-8b"
 NEW = "registry.example/sglang:0.5.0"
 
 
@@ -127,3 +134,33 @@ async def test_an_instance_follows_the_restart_policy_that_its_service_asks_for(
         "baseDelaySeconds": 60,
         "maxDelaySeconds": 600,
     }
+
+
+async def test_another_fine_tuned_weight_reaches_pods_that_are_created_anew(platform: Platform) -> None:
+    """OME's webhook puts a weight into a pod when the pod is created, and RBG changes annotations in place."""
+    for name in ("legal", "medical"):
+        weight = {
+            "apiVersion": FINE_TUNED_WEIGHT.api_version,
+            "kind": FINE_TUNED_WEIGHT.name,
+            "metadata": {"name": f"{platform.namespace}-{name}"},
+            "spec": {
+                "modelType": "LoRA",
+                "baseModelRef": {"name": MODEL},
+                "hyperParameters": {"strategy": "lora"},
+                "configuration": {"merged_weights": False},
+                "storage": {"storageUri": f"oci://n/ns/b/weights/o/{name}"},
+            },
+        }
+        await platform.cluster.apply(weight, manager="platform-team")
+    manifest = example("engine-only")
+    manifest["spec"]["model"]["fineTunedWeights"] = [f"{platform.namespace}-legal"]
+    await platform.create(manifest)
+    await platform.ended("solo", 1)
+    before = await platform.pods("solo")
+    await platform.edit("solo", {"spec": {"model": {"fineTunedWeights": [f"{platform.namespace}-medical"]}}})
+    await platform.ended("solo", 2)
+    after = await platform.pods("solo")
+    assert before.keys() == after.keys()
+    for name, pod in after.items():
+        assert pod["metadata"]["annotations"]["ome.io/inject-fine-tuned-adapter"] == f"{platform.namespace}-medical"
+        assert pod["metadata"]["uid"] != before[name]["metadata"]["uid"]

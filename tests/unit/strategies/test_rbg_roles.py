@@ -163,3 +163,37 @@ def test_new_bounds_are_no_new_template(bounds: Json) -> None:
     bounded, plain = desired_role(OWNER, config(**bounds)), desired_role(OWNER, config())
     assert (bounded.body, bounded.digest) == (plain.body, plain.digest)
     assert "replicas" not in bounded.body
+
+
+WEIGHT = {"ome.io/inject-fine-tuned-adapter": "legal", "ome.io/fine-tuned-weight-ft-strategy": "lora"}
+
+
+@pytest.mark.parametrize(
+    ("annotations", "anew"),
+    [
+        (WEIGHT, False),
+        (WEIGHT | {"ome.io/inject-fine-tuned-adapter": "medical"}, True),
+        (WEIGHT | {"rdma.ome.io/auto-inject": "true"}, True),
+        ({}, True),
+        (WEIGHT | {"ome.io/serving-runtime": "other"}, False),
+        (WEIGHT | {"example.com/team": "blue"}, False),
+    ],
+)
+def test_what_omes_webhook_reads_when_it_creates_a_pod_is_never_changed_in_place(annotations: Json, anew: bool) -> None:
+    before, after = (
+        body(config(annotations=given))["standalonePattern"]["template"] for given in (WEIGHT, annotations)
+    )
+    assert (before["spec"] != after["spec"]) is anew
+    assert before["spec"]["containers"] == after["spec"]["containers"]
+
+
+def test_all_pods_of_several_nodes_are_created_anew_for_the_webhook() -> None:
+    pattern = body(multi_node(annotations=WEIGHT))["leaderWorkerPattern"]
+    for spec in (pattern["template"]["spec"], pattern["workerTemplatePatch"]["spec"]):
+        assert [volume["name"].partition("-")[0] for volume in spec["volumes"]] == ["admission"]
+
+
+def test_without_anything_for_the_webhook_the_pod_is_as_the_component_has_it() -> None:
+    assert body(config(annotations={"ome.io/serving-runtime": "srt"}))["standalonePattern"]["template"]["spec"] == {
+        "containers": [CONTAINER]
+    }
