@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from permissive_kinds import serving
 from platform_under_test import Platform, example, image
 
 from omeflow.api.kinds import (
@@ -11,11 +12,13 @@ from omeflow.api.kinds import (
     ROLE_BASED_GROUP,
     ROLE_INSTANCE_SET,
     SCALING_ADAPTER,
+    Kind,
 )
 from omeflow.api.names import RBG_PREFIX, ROLE_NAME
 
 Manifest = dict[str, Any]
 MODEL = "llama-3-8b"
+POD_GROUP = Kind("scheduling.x-k8s.io", "v1alpha1", "PodGroup", "podgroups")
 NEW = "registry.example/sglang:0.5.0"
 
 
@@ -84,6 +87,25 @@ async def test_a_gang_on_a_cluster_without_gangs_is_named_and_removing_it_goes_o
     await platform.ended("solo", 2)
 
 
+async def test_a_gang_of_a_running_service_comes_and_goes_without_a_restart(
+    platform: Platform, rbg_backend: str
+) -> None:
+    if rbg_backend != "real":
+        pytest.skip("the simulation makes no PodGroups")
+    async with serving(platform.cluster, POD_GROUP):
+        await platform.create(example("multi-node-engine"))
+        await platform.ended("wide", 1)
+        before = {name: pod["metadata"]["uid"] for name, pod in (await platform.pods("wide")).items()}
+        for attempt, asked in ((2, "Group"), (3, None)):
+            annotations = {"omeflow.io/gang-scheduling": asked}
+            await platform.edit("wide", {"metadata": {"annotations": annotations}})
+            await platform.ended("wide", attempt)
+            gangs = [gang["spec"]["minMember"] for gang in await platform.objects(POD_GROUP)]
+            assert gangs == ([len(before)] if asked else [])
+            after = await platform.pods("wide")
+            assert {name: pod["metadata"]["uid"] for name, pod in after.items()} == before
+
+
 async def test_groups_that_want_a_node_for_themselves_get_one_each(platform: Platform) -> None:
     """Their pods are scheduled by Kubernetes' own scheduler."""
     for name in ("solo", "other"):
@@ -136,8 +158,21 @@ async def test_an_instance_follows_the_restart_policy_that_its_service_asks_for(
     }
 
 
-async def test_another_fine_tuned_weight_reaches_pods_that_are_created_anew(platform: Platform) -> None:
-    """OME's webhook puts a weight into a pod when the pod is created, and RBG changes annotations in place."""
+async def test_what_omes_webhook_reads_reaches_pods_that_are_created_anew(platform: Platform) -> None:
+    """It acts when a pod is created, and RBG changes annotations in place."""
+    await platform.create(example("engine-only"))
+    await platform.ended("solo", 1)
+    before = await platform.pods("solo")
+    await platform.edit("solo", {"spec": {"engine": {"annotations": {"rdma.ome.io/auto-inject": "true"}}}})
+    await platform.ended("solo", 2)
+    after = await platform.pods("solo")
+    assert before.keys() == after.keys()
+    for name, pod in after.items():
+        assert pod["metadata"]["annotations"]["rdma.ome.io/auto-inject"] == "true"
+        assert pod["metadata"]["uid"] != before[name]["metadata"]["uid"]
+
+
+async def test_another_fine_tuned_weight_is_served_by_all_pods(platform: Platform) -> None:
     for name in ("legal", "medical"):
         weight = {
             "apiVersion": FINE_TUNED_WEIGHT.api_version,

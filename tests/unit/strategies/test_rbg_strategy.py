@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from exposure_samples import INGRESS
 from rbg_samples import CONTAINER, OWNER, Json, config, group, instance, live, pod, version, versions, workload
 
 from omeflow.api.errors import Invalid
@@ -99,6 +100,34 @@ def test_every_role_has_a_scaler_on_its_adapter_and_a_service() -> None:
         assert service["metadata"]["name"] == f"chat-{role}"
     assert [obj["kind"] for obj in wanted.rbac] == ["ServiceAccount", "Role", "RoleBinding"]
     assert wanted.shared == [*wanted.rbac, *wanted.autoscalers, *wanted.exposure]
+
+
+def test_keda_scales_the_adapter_of_the_role_that_asks_for_it() -> None:
+    keda = {"ome.io/autoscalerClass": "keda"}
+    scaled, plain = planned(multi_node("engine", annotations=keda), config("router")).autoscalers
+    assert scaled["kind"] == "ScaledObject"
+    assert scaled["spec"]["scaleTargetRef"] == {
+        "apiVersion": "workloads.x-k8s.io/v1alpha2",
+        "kind": "RoleBasedGroupScalingAdapter",
+        "name": "chat-engine",
+    }
+    assert plain["kind"] == "HorizontalPodAutoscaler"
+
+
+@pytest.mark.parametrize("gateway", [False, True])
+def test_from_outside_a_group_is_reached_at_its_router(gateway: bool) -> None:
+    configs = {one.role: one for one in (multi_node("engine"), config("decoder"), config("router"))}
+    ingress = INGRESS | {"disableIngressCreation": False, "enableGatewayAPI": gateway}
+    components = Components("chat", "serving", "llama", "srt", configs, configuration={"ingress": ingress})
+    exposed = STRATEGY.plan(PlanRequest(OWNER, components)).exposure
+    named = {one["kind"]: one["spec"] for one in exposed if one["metadata"]["name"] == "chat"}
+    if gateway:
+        [rule, *_] = named["HTTPRoute"]["rules"]
+        assert [backend["name"] for backend in rule["backendRefs"]] == ["chat-router"]
+    else:
+        [rule, *_] = named["Ingress"]["rules"]
+        assert [path["backend"]["service"]["name"] for path in rule["http"]["paths"]] == ["chat-router"]
+    assert "Service" not in named
 
 
 def test_without_a_router_nobody_needs_rights() -> None:
