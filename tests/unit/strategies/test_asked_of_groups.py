@@ -16,6 +16,7 @@ from strategies.single_component.strategy import SingleComponentStrategy
 
 PREFIX = "rbg.workloads.x-k8s.io/"
 GANG = {"omeflow.io/gang-scheduling": "Group"}
+ZONE = {"omeflow.io/exclusive-topology": "topology.kubernetes.io/zone"}
 
 
 def wide(role: str = "engine", **more: Any) -> ComponentConfig:
@@ -109,10 +110,8 @@ class TestGangs:
 
 
 class TestPlaces:
-    ZONE = {"omeflow.io/exclusive-topology": "topology.kubernetes.io/zone"}
-
     def test_pods_of_all_sorts_are_kept_together_and_away_from_other_groups(self) -> None:
-        roles = planned(self.ZONE, wide("engine"), config("router"))
+        roles = planned(ZONE, wide("engine"), config("router"))
         pattern = roles["engine"].body["leaderWorkerPattern"]
         templates = [pattern["template"], pattern["workerTemplatePatch"]]
         templates.append(roles["router"].body["standalonePattern"]["template"])
@@ -134,13 +133,13 @@ class TestPlaces:
 
     def test_the_users_own_affinity_stays(self) -> None:
         own = {"nodeAffinity": {"x": 1}, "podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": ["mine"]}}
-        roles = planned(self.ZONE, config("engine", pod_spec={"containers": [CONTAINER], "affinity": own}))
+        roles = planned(ZONE, config("engine", pod_spec={"containers": [CONTAINER], "affinity": own}))
         affinity = roles["engine"].body["standalonePattern"]["template"]["spec"]["affinity"]
         assert affinity["nodeAffinity"] == {"x": 1}
         assert affinity["podAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"][0] == "mine"
 
     def test_a_component_may_stay_out_of_it(self) -> None:
-        roles = planned(self.ZONE, router={"omeflow.io/exclusive-topology": "None"})
+        roles = planned(ZONE, router={"omeflow.io/exclusive-topology": "None"})
         assert roles["router"].body == planned({})["router"].body | {
             "standalonePattern": {
                 "template": {
@@ -162,8 +161,8 @@ class TestPlaces:
 
     def test_a_wrong_value_is_refused_where_it_stands(self) -> None:
         assert refused({}, router={"omeflow.io/in-place-scheduling": "yes"}) == (
-            "InferenceService serving/chat: spec.router.annotations[omeflow.io/in-place-scheduling] is 'yes', and has to"
-            " be Preferred or Required; correct or remove it"
+            "InferenceService serving/chat: spec.router.annotations[omeflow.io/in-place-scheduling] is 'yes', and has"
+            " to be Preferred or Required; correct or remove it"
         )
         assert "has to be the key of a node's label" in refused({"omeflow.io/exclusive-topology": ""})
 
