@@ -39,9 +39,11 @@ class ApplyShared:
     @activity.defn(name=APPLY_AUTOSCALERS.name)
     async def autoscalers(self, request: StepRequest) -> Applied:
         record = await self.records.get(request.attempt)
-        desired = objects_of(record)
-        await self._release(request, desired, plan_of(record).prune)
-        applied = await self._apply(request, desired.autoscalers)
+        desired, plan = objects_of(record), plan_of(record)
+        await self._release(request, desired, plan.prune)
+        applied = await self._apply(
+            request, [one for one in desired.autoscalers if reference_to(one) not in plan.switched]
+        )
         if all(role.scaled for role in desired.roles.values()):
             return applied
         return await self._count(desired, applied, namespace=request.attempt.namespace)
@@ -49,8 +51,8 @@ class ApplyShared:
     @activity.defn(name=APPLY_EXPOSURE.name)
     async def exposure(self, request: ExposureRequest) -> Applied:
         record = await self.records.get(request.attempt)
-        switched = plan_of(record).switched
-        wanted = objects_of(record).exposure
+        desired, switched = objects_of(record), plan_of(record).switched
+        wanted = desired.shared if request.switch else desired.exposure
         return await self._apply(request, [one for one in wanted if (reference_to(one) in switched) is request.switch])
 
     async def _release(self, request: StepRequest, desired: Desired, unwanted: Sequence[Reference]) -> None:

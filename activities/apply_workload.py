@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from temporalio import activity
 
 from activities.applying import apply_in_order
-from activities.reading import read_live, read_ours, read_service
+from activities.reading import at_present_counts, read_live, read_ours, read_service
 from activities.records import Records, now, timestamp
 from activities.remembering import read_history
 from omeflow.api.rollouts import InferenceRollout, Phase, StageTiming, Status, Wait
@@ -32,7 +32,8 @@ class ApplyWorkload:
         attempt = request.attempt
         owner = Owner(attempt.namespace, attempt.service, attempt.uid)
         record = await self.records.get(attempt)
-        plan, desired = plan_of(record), objects_of(record)
+        plan = plan_of(record)
+        desired = await at_present_counts(self.cluster, owner, plan, objects_of(record))
         strategy = self.strategies.named(record.spec.strategy or "")
         history = await read_history(self.records, record, only=set(plan.serving.values()))
         reached = len(plan.stages) if request.stage.name == REPAIR else request.index

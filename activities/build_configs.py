@@ -12,7 +12,7 @@ from omeflow.api.policies import Policy
 from omeflow.api.rollouts import InferenceRollout
 from omeflow.api.steps import BUILD_CONFIGS, FORCED, REPLAY, ROLLBACK, BuildRequest, Plan
 from omeflow.kube.client import Cluster
-from strategies.contract import Desired, Live, Owner
+from strategies.contract import Desired, Live, Owner, Strategy
 from strategies.history import History
 from strategies.manager import StrategyManager
 from strategies.planning import Planned, plan_attempt, repair_plan
@@ -54,6 +54,7 @@ class BuildConfigs:
             forced=record.spec.cause in FORCED,
             policy=policy,
             gated=record.spec.cause != ROLLBACK,
+            others=await self._others(chosen.strategy, owner, history),
         )
         record = await self.records.decide(
             record,
@@ -73,6 +74,12 @@ class BuildConfigs:
             service = await read_service(self.cluster, namespace=namespace, name=name, uid=attempt.uid)
             annotations = service["metadata"].get("annotations") or {}
         return await read_policy(self.cluster, namespace=namespace, name=name, annotations=annotations)
+
+    async def _others(self, chosen: Strategy, owner: Owner, history: History) -> list[tuple[Strategy, Live]]:
+        """What is live of the strategies that the service may be leaving."""
+        left = [workload for attempt in history.since_converged() for workload in attempt.desired.workloads]
+        others = [one for one in self.strategies if one is not chosen]
+        return [(one, await read_live(self.cluster, one, owner, left)) for one in others]
 
     async def _refuse_foreign(self, owner: Owner, desired: Desired, history: History) -> Live:
         """Before the first write: whatever we would make and never made before is free, or ours.

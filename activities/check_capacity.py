@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from temporalio import activity
 
 from activities.events import tell
-from activities.reading import read_live, read_service
+from activities.reading import at_present_counts, read_live, read_service
 from activities.records import Records, now, timestamp
 from omeflow.api.errors import Invalid
 from omeflow.api.kinds import NODE, POD
@@ -49,10 +49,12 @@ class CheckCapacity:
 
     async def _missing(self, record: InferenceRollout, request: AwaitRequest, live: Live) -> str:
         """What the stage lacks, in a sentence."""
-        service, desired = record.spec.service, objects_of(record)
+        service, plan = record.spec.service, plan_of(record)
+        owner = Owner(record.metadata["namespace"], service, record.spec.service_uid)
+        desired = await at_present_counts(self.cluster, owner, plan, objects_of(record))
         strategy = self.strategies.named(record.spec.strategy or "")
         states = strategy.role_states(service, live)
-        expected = expected_attempts(plan_of(record), record.spec.number, request.stage.roles)
+        expected = expected_attempts(plan, record.spec.number, request.stage.roles)
         moving = [role for role, number in expected.items() if not _is_there(states.get(role), number)]
         try:
             surges = strategy.surge(service, [desired.roles[role] for role in moving], live)

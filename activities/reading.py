@@ -2,19 +2,22 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from activities.ownership import ensure_ours
 from omeflow.api.errors import NotServed, ServiceGone
 from omeflow.api.kinds import INFERENCE_SERVICE, ROLLOUT_POLICY, Kind, kind_of
 from omeflow.api.policies import Policy
+from omeflow.api.rollouts import RolloutPlan
 from omeflow.components.inputs import Inputs
 from omeflow.components.references import OME_NAMESPACE, Listing, Reference, Wanted
 from omeflow.components.resolution import Memory, answers, resolve_inputs, unasked
 from omeflow.kube.client import Cluster
 from omeflow.rollout.policy import in_force, name_followed
-from strategies.contract import Live, Owner, Strategy
+from strategies.contract import Desired, Live, Owner, Strategy
 from strategies.contract import Reference as Address
+from strategies.counts import carried_over
 from strategies.manager import StrategyManager
 from strategies.render import needed_kinds, on_a_cluster_without
 
@@ -89,6 +92,16 @@ async def read_live(cluster: Cluster, strategy: Strategy, owner: Owner, workload
         *(cluster.list(entry.kind, owner.namespace, label_selector=f"{entry.label}={owner.name}") for entry in observed)
     )
     return Live({entry.kind: objects for entry, objects in zip(observed, lists, strict=True)})
+
+
+async def at_present_counts(cluster: Cluster, owner: Owner, plan: RolloutPlan, desired: Desired) -> Desired:
+    """The same, with the counts that roles have now where they come up beside the workloads that serve them."""
+    found = await asyncio.gather(
+        *(cluster.find(kind_of(held), held["name"], owner.namespace) for held in plan.counted.values())
+    )
+    present = {role: one["spec"].get("replicas") for role, one in zip(plan.counted, found, strict=True) if one}
+    roles = {role: carried_over(wanted, present.get(role)) for role, wanted in desired.roles.items()}
+    return replace(desired, roles=roles)
 
 
 async def read_ours(cluster: Cluster, owner: Owner, references: Iterable[Address]) -> Live:

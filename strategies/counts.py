@@ -7,6 +7,7 @@ whether an autoscaler targets the object or somebody owns the field.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from omeflow.api.names import FIELD_MANAGER, seed_manager
 from omeflow.api.ownership import owners
@@ -14,6 +15,17 @@ from strategies.contract import Apply, DesiredRole, Manifest, Reference, referen
 
 _COPIER = "rbg"
 """Field manager that copies the role's count into a new adapter, and scales nothing (rbg.md 4.4)."""
+
+
+def carried_over(role: DesiredRole, present: int | None) -> DesiredRole:
+    """A role that comes up beside the workloads that serve it, to take their place: a scaler's count goes with it.
+
+    Args:
+        present: the count that it has there; None if there is none.
+    """
+    if not role.scaled or present is None or present <= role.min_replicas:
+        return role
+    return replace(role, min_replicas=present)
 
 
 def unscaled_count(

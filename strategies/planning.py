@@ -4,7 +4,7 @@ Only roles whose template changes are rolled, and a new version of omeflow rolls
 present code renders the recorded inputs and the new inputs differently (design rule 11).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from omeflow.api.errors import Terminal
@@ -15,8 +15,9 @@ from omeflow.api.steps import Plan, Stage
 from omeflow.components.inputs import Inputs
 from omeflow.rollout.differences import describe
 from omeflow.rollout.planner import RoleChange, plan_stages
-from strategies.contract import Desired, DesiredRole, Live, Manifest, Reference, RoleVersion, Strategy, reference_to
+from strategies.contract import Desired, DesiredRole, Live, Manifest, Reference, RoleVersion, Strategy
 from strategies.history import Former, History
+from strategies.moving import held_counts, moves, served_elsewhere, switched
 from strategies.pending import in_a_sentence
 
 REPAIR = "repair"
@@ -47,6 +48,7 @@ def plan_attempt(
     forced: bool,
     policy: Policy = BUILT_IN,
     gated: bool = True,
+    others: Sequence[tuple[Strategy, Live]] = (),
 ) -> Planned:
     """Compare what is wanted with what serves.
 
@@ -56,34 +58,38 @@ def plan_attempt(
         forced: a repair or replay: every step is done again, whatever the records say.
         policy: that the service follows; its backend can keep it.
         gated: as for `plan_stages`.
+        others: strategies that former attempts may have placed roles with, and what is live of them.
     """
-    marks = {role: number for role, number in strategy.served_attempts(service, live).items() if number}
+    own = {role: number for role, number in strategy.served_attempts(service, live).items() if number}
+    elsewhere, states = served_elsewhere(service, others)
+    marks, states = elsewhere | own, states | strategy.role_states(service, live)
     serving = history.serving(marks)
-    states = strategy.role_states(service, live)
     changes, pending, told = [], {}, []
     for role, wanted in desired.roles.items():
         version = serving.get(role)
         before = _by_present_code(role, version, history, render)
-        changed = before is None or before.digest != wanted.digest
+        changed = before is None or role not in own or before.digest != wanted.digest
         settled = version is not None and (
             history.succeeded(version.attempt) or (role in states and states[role].settled)
         )
-        lost = version is None and role in marks
+        lost = version is None and role in own
         changes.append(RoleChange(role, serves=version is not None, changed=changed, settled=settled, lost=lost))
         if changed and before is not None:
             told.append(f"{role}: {_difference(before, wanted)}")
         elif version is not None and version.desired.digest != wanted.digest:
             pending[role] = in_a_sentence(role)
     changed_roles = [change.role for change in changes if change.changed]
-    removed = [role for role in marks if role not in desired.roles]
+    removed = [role for role in own if role not in desired.roles]
     plan = RolloutPlan(
         stages=plan_stages(changes, policy.spec, gated=gated),
         changed_roles=changed_roles,
         removed_roles=removed,
         serving={role: version.attempt for role, version in serving.items()},
+        moving=[role for role in serving if role not in own],
+        counted=held_counts(serving, desired),
         pending=pending,
         prune=_unwanted(desired, history),
-        switched=_switched(desired, history),
+        switched=switched(desired, history),
         summary=_summary(changes, told, removed, pending),
         policy=policy,
     )
@@ -111,7 +117,7 @@ def mixture(
 ) -> dict[str, RoleVersion]:
     """The version of every role once stage `stage` is applied: wanted up to there, behind it as it serves now."""
     reached = {role for earlier in plan.stages[: stage + 1] for role in earlier.roles}
-    versions = history.serving(plan.serving)
+    versions = history.serving({role: number for role, number in plan.serving.items() if role not in plan.moving})
     for role, wanted in desired.roles.items():
         if role in plan.changed_roles and role in reached:
             versions[role] = RoleVersion(attempt, wanted)
@@ -144,33 +150,8 @@ def _unwanted(desired: Desired, history: History) -> list[Reference]:
     return unwanted
 
 
-def _switched(desired: Desired, history: History) -> list[Reference]:
-    """Exposure that leads elsewhere while a role moves to workloads of another kind: these are to serve first.
-
-    What is new leads nobody away, and may be what the new workloads wait for.
-    """
-    former = [attempt.desired for attempt in history.since_converged()]
-    if not any(_moves(before, wanted) for made in former for before, wanted in _pairs(made, desired)):
-        return []
-    known = [reference for made in former for reference in made.objects]
-    return [
-        reference_to(manifest)
-        for manifest in desired.exposure
-        if reference_to(manifest) in known and not all(manifest in made.exposure for made in former)
-    ]
-
-
-def _pairs(before: Desired, after: Desired) -> list[tuple[DesiredRole, DesiredRole]]:
-    return [(before.roles[role], wanted) for role, wanted in after.roles.items() if role in before.roles]
-
-
-def _moves(before: DesiredRole, after: DesiredRole) -> bool:
-    """Whether the role's workloads are of another kind than before."""
-    return {one["kind"] for one in before.workloads} != {one["kind"] for one in after.workloads}
-
-
 def _difference(before: DesiredRole, after: DesiredRole) -> str:
-    if _moves(before, after):
+    if moves(before, after):
         old, new = (", ".join(f"{one['kind']} {one['name']}" for one in role.workloads) for role in (before, after))
         return f"moves from {old} to {new}"
     return describe(before.body, after.body)

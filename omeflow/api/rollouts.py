@@ -54,12 +54,16 @@ class RolloutPlan(_Part):
     removed_roles: list[str] = Field(default_factory=list)
     serving: dict[str, int] = Field(default_factory=dict)
     """Attempt whose template each role has when this one begins."""
+    moving: list[str] = Field(default_factory=list)
+    """Roles that objects of another strategy serve when this one begins."""
+    counted: dict[str, dict[str, str]] = Field(default_factory=dict)
+    """Of roles that come up beside the workloads that serve them: the object whose count they come up with."""
     pending: dict[str, str] = Field(default_factory=dict)
     """Roles that only the renderer would change, with the reason (design rule 11)."""
     prune: list[dict[str, str]] = Field(default_factory=list)
     """Objects of former attempts that are wanted no more: apiVersion, kind, name."""
     switched: list[dict[str, str]] = Field(default_factory=list)
-    """Objects that would lead traffic to workloads which do not serve yet: applied after all waits."""
+    """Objects that would lead traffic, or a scaler, to workloads which do not serve yet: applied after all waits."""
     summary: str = ""
     policy: Policy = BUILT_IN
     """What the service followed when this was planned."""

@@ -4,7 +4,7 @@ Every strategy translates its backend's objects into this, so that "done" means 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from omeflow.api.steps import RoleNumbers
@@ -112,6 +112,13 @@ class RoleState:
         """Whether it is as far as its partition lets it go."""
         known = self.ordinals
         return known is not None and known.available.issuperset(range(self.partition, self.desired))
+
+    def beside(self, former: Sequence["RoleState"]) -> "RoleState":
+        """The role while workloads that it has had before still serve, until this one does: both count as ready."""
+        if not former:
+            return self
+        ready = max(self.ready, *(one.ready for one in former))
+        return replace(self, ready=ready, old=self.old + sum(one.ready for one in former))
 
     def done_at(self, attempt: int) -> bool:
         """Whether all of the role is at that attempt's template, available, without old extras."""

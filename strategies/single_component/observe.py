@@ -45,10 +45,8 @@ def _role_state(role: str, modes: Mapping[Kind, Objects], live: Live) -> RoleSta
         _STATES[kind](role, modes[kind], live) for kind in sorted(modes, key=lambda kind: kind != current)
     )
     return replace(
-        state,
+        state.beside(former),
         attempt=newest[current],
-        ready=max(state.ready, *(one.ready for one in former)) if former else state.ready,
-        old=state.old + sum(one.ready for one in former),
         settled=state.settled and all(attempt_of(obj, role) == newest[current] for obj in modes[current]),
     )
 

@@ -100,8 +100,19 @@ def see(
         following=following,
         strategy=strategy,
         live=live,
-        roles=strategy.role_states(service.name, live),
+        roles=_roles(world, service, strategy, live),
     )
+
+
+def _roles(world: World, service: Service, strategy: Strategy, live: Live) -> dict[str, RoleState]:
+    """How the roles stand where they are placed, beside what another strategy has left to serve until they do."""
+    placed = strategy.role_states(service.name, live)
+    others = [one for one in world.strategies if one is not strategy]
+    former = [one.role_states(service.name, world.live(service, one)) for one in others]
+    left = {role: state for states in former for role, state in states.items()}
+    return left | {
+        role: state.beside([states[role] for states in former if role in states]) for role, state in placed.items()
+    }
 
 
 def _inputs(world: World, manifest: Manifest, attempts: Sequence[InferenceRollout], derived: Derived) -> Inputs:

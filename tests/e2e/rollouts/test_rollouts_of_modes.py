@@ -128,17 +128,6 @@ async def test_a_virtual_deployment_has_no_objects_and_a_service_can_come_back_f
     assert set((await plain.remains())["Deployment"]) == {"plain-engine", "plain-router"}
 
 
-async def test_a_service_moves_from_deployments_to_a_group_and_back(plain: Platform) -> None:
-    await plain.edit("plain", {"metadata": {"annotations": {DEPLOYMENT_MODE: "RoleBasedGroup"}}})
-    await plain.ended("plain", 2)
-    left = await plain.eventually(plain.remains, lambda left: "Deployment" not in left, what="no Deployments")
-    assert left["RoleBasedGroup"] == ["plain"]
-    await plain.edit("plain", {"metadata": {"annotations": {DEPLOYMENT_MODE: "RawDeployment"}}})
-    await plain.ended("plain", 3)
-    left = await plain.eventually(plain.remains, lambda left: "RoleBasedGroup" not in left, what="no group")
-    assert set(left["Deployment"]) == {"plain-engine", "plain-router"}
-
-
 async def test_a_scaler_of_another_kind_takes_the_place_of_the_first(plain: Platform) -> None:
     async with serving(plain.cluster, SCALED_OBJECT):
         await plain.edit("plain", {"metadata": {"annotations": {"ome.io/autoscalerClass": "keda"}}})

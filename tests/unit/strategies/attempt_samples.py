@@ -55,10 +55,11 @@ def render(values: Inputs, *, renderer: str = "") -> Desired:
     if spec.get("refused") == renderer:
         raise Invalid("no longer supported")
     made: Json = {"renderer": renderer} if renderer else {}
+    roles = {role: _role(role, image, spec.get("kinds", {}), made) for role, image in spec["images"].items()}
     return Desired(
-        roles={role: _role(role, image, spec.get("kinds", {}), made) for role, image in spec["images"].items()},
+        roles=roles,
         rbac=[shared("ServiceAccount", "chat-router")] if "router" in spec["images"] else [],
-        autoscalers=[shared("Autoscaler", f"chat-{role}", bounds=spec.get("bounds")) for role in spec["images"]]
+        autoscalers=[_autoscaler(role, spec.get("bounds")) for role in roles.values()]
         if spec.get("scaled", True)
         else [],
         exposure=[
@@ -73,7 +74,11 @@ def _role(role: str, image: str, kinds: Mapping[str, str], made: Json) -> Desire
     if kind is None:
         return desired(role, image, **made)
     workload = {"apiVersion": "v1", "kind": kind, "name": f"chat-{role}"}
-    return replace(desired(role, image, kind=kind, **made), workloads=[workload])
+    return replace(desired(role, image, kind=kind, **made), workloads=[workload], counted=workload)
+
+
+def _autoscaler(role: DesiredRole, bounds: Any) -> Json:
+    return shared("Autoscaler", f"chat-{role.role}", spec={"scaleTargetRef": role.counted, "bounds": bounds})
 
 
 @dataclass
@@ -89,8 +94,15 @@ class Cluster:
         return History([attempt for attempt in self.attempts if attempt.number not in without])
 
     def plan(
-        self, values: Inputs, *, forced: bool = False, without: Sequence[int] = (), policy: Policy = BUILT_IN
+        self,
+        values: Inputs,
+        *,
+        forced: bool = False,
+        without: Sequence[int] = (),
+        policy: Policy = BUILT_IN,
+        beside: "Cluster | None" = None,
     ) -> Planned:
+        """Args: beside: what another strategy has left; its attempts are known as well."""
         return plan_attempt(
             attempt=len(self.attempts) + 1,
             service="chat",
@@ -101,6 +113,7 @@ class Cluster:
             render=self.render,
             forced=forced,
             policy=policy,
+            others=[(DictionaryStrategy(beside), Live({}))] if beside else [],
         )
 
     def render(self, values: Inputs) -> Desired:

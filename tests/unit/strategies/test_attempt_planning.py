@@ -112,17 +112,19 @@ class TestMovesToAnotherKindOfWorkload:
         assert stages(planned) == [["engine"]]
         assert planned.plan.summary == "engine: moves from Deployment chat-engine to LeaderWorkerSet chat-engine"
         assert planned.plan.prune == [{"apiVersion": "v1", "kind": "Deployment", "name": "chat-engine"}]
-        assert planned.plan.switched == [{"apiVersion": "v1", "kind": "Service", "name": "chat-engine"}]
+        assert planned.plan.switched == [
+            {"apiVersion": "v1", "kind": kind, "name": "chat-engine"} for kind in ("Autoscaler", "Service")
+        ]
 
     def test_what_is_new_leads_nobody_away(self) -> None:
         wanted = inputs(BOTH | {"decoder": "img:1"}, kinds=self.MOVED)
-        assert [one["name"] for one in self.cluster().plan(wanted).plan.switched] == ["chat-engine"]
+        assert {one["name"] for one in self.cluster().plan(wanted).plan.switched} == {"chat-engine"}
 
     def test_an_edit_before_the_move_has_converged_still_keeps_traffic_where_it_is(self) -> None:
         cluster = self.cluster()
         cluster.roll_out(inputs(BOTH, kinds=self.MOVED), stuck=True)
         planned = cluster.plan(inputs(BOTH | {"engine": "img:2"}, kinds=self.MOVED))
-        assert [one["name"] for one in planned.plan.switched] == ["chat-engine"]
+        assert {one["name"] for one in planned.plan.switched} == {"chat-engine"}
         assert [one["kind"] for one in planned.plan.prune] == ["Deployment"]
 
     def test_a_move_that_is_taken_back_removes_what_it_had_begun(self) -> None:
@@ -136,6 +138,10 @@ class TestMovesToAnotherKindOfWorkload:
         cluster.roll_out(inputs(BOTH, kinds=self.MOVED))
         planned = cluster.plan(inputs(BOTH | {"engine": "img:2"}, kinds=self.MOVED))
         assert (planned.plan.switched, planned.plan.prune) == ([], [])
+
+    def test_a_count_that_is_scaled_is_looked_up_where_it_is(self) -> None:
+        plan = self.cluster().plan(inputs(BOTH, kinds=self.MOVED)).plan
+        assert plan.counted == {"engine": {"apiVersion": "v1", "kind": "Deployment", "name": "chat-engine"}}
 
     def test_a_repair_switches_too(self) -> None:
         plan = RolloutPlan(switched=[{"kind": "Service"}])
