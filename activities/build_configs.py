@@ -4,17 +4,19 @@ from dataclasses import dataclass
 
 from temporalio import activity
 
-from activities.reading import read_live, read_ours, read_policy, read_service
+from activities.reading import at_present_counts, read_live, read_ours, read_policy, read_service
 from activities.records import Records
 from activities.remembering import read_history
 from omeflow.api.kinds import kind_of
 from omeflow.api.policies import Policy
-from omeflow.api.rollouts import InferenceRollout
+from omeflow.api.rollouts import InferenceRollout, RolloutPlan
 from omeflow.api.steps import BUILD_CONFIGS, FORCED, REPLAY, ROLLBACK, BuildRequest, Plan
 from omeflow.kube.client import Cluster
+from omeflow.rollout.capacity import peak, peak_in_words
 from strategies.contract import Desired, Live, Owner, Strategy
 from strategies.history import History
 from strategies.manager import StrategyManager
+from strategies.peak import brought_up
 from strategies.planning import Planned, plan_attempt, repair_plan
 from strategies.policing import ensure_kept
 from strategies.recorded import inputs_of, objects_of, plan_of
@@ -56,13 +58,19 @@ class BuildConfigs:
             gated=record.spec.cause != ROLLBACK,
             others=await self._others(chosen.strategy, owner, history),
         )
+        most = await self._peak(owner, chosen.strategy, planned.plan, desired, live)
+        choices = [
+            *chosen.choices,
+            *([f"rolled out as {policy} says"] if policy.name else []),
+            *([f"at its peak {peak_in_words(most)}"] if most else []),
+        ]
         record = await self.records.decide(
             record,
             strategy=chosen.strategy.name,
             modes=chosen.modes,
-            choices=[*chosen.choices, *([f"rolled out as {policy} says"] if policy.name else [])],
+            choices=choices,
             desired=desired,
-            plan=planned.plan,
+            plan=planned.plan.model_copy(update={"peak": most}),
         )
         return _answer(record, planned, desired)
 
@@ -80,6 +88,16 @@ class BuildConfigs:
         left = [workload for attempt in history.since_converged() for workload in attempt.desired.workloads]
         others = [one for one in self.strategies if one is not chosen]
         return [(one, await read_live(self.cluster, one, owner, left)) for one in others]
+
+    async def _peak(
+        self, owner: Owner, strategy: Strategy, plan: RolloutPlan, desired: Desired, live: Live
+    ) -> dict[str, str]:
+        """Nothing if it cannot be counted: that is said where it matters, by the check of capacity."""
+        wanted = await at_present_counts(self.cluster, owner, plan, desired)
+        try:
+            return peak(brought_up(strategy, owner.name, plan, wanted, live))
+        except ValueError:
+            return {}
 
     async def _refuse_foreign(self, owner: Owner, desired: Desired, history: History) -> Live:
         """Before the first write: whatever we would make and never made before is free, or ours.
@@ -100,6 +118,7 @@ def _answer(record: InferenceRollout, planned: Planned, desired: Desired) -> Pla
         changed_roles=plan.changed_roles,
         hashes={role: version.digest for role, version in desired.roles.items()},
         summary=plan.summary,
+        peak=peak_in_words(plan.peak),
         rbac=planned.rbac,
         autoscalers=planned.autoscalers,
         exposure=planned.exposure,

@@ -152,6 +152,8 @@ def details(rollout: Rollout, roles: Mapping[str, RoleNumbers], hold: Hold | Non
         *_waiting(rollout, roles),
         *(f"{index}. {stage.name} ({stage.reason}): {_mark(rollout, index - 1)}" for index, stage in _stages(plan)),
     ]
+    if plan.peak:
+        lines += ["", f"At its peak: {plan.peak}"]
     if roles:
         lines += ["", "| role | instances | waits for |", "| --- | --- | --- |"]
         lines += [_row(rollout, roles[role]) for role in dict.fromkeys([*plan.hashes, *roles]) if role in roles]

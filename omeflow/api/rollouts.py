@@ -64,6 +64,8 @@ class RolloutPlan(_Part):
     """Objects of former attempts that are wanted no more: apiVersion, kind, name."""
     switched: list[dict[str, str]] = Field(default_factory=list)
     """Objects that would lead traffic, or a scaler, to workloads which do not serve yet: applied after all waits."""
+    peak: dict[str, str] = Field(default_factory=dict)
+    """The most that it takes beyond what ran before, by resource; `pods` are one."""
     summary: str = ""
     policy: Policy = BUILT_IN
     """What the service followed when this was planned."""

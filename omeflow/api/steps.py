@@ -276,6 +276,8 @@ class Plan(Message):
     changed_roles: list[str] = Field(default_factory=list)
     hashes: dict[str, str] = Field(default_factory=dict)
     summary: str = ""
+    peak: str = ""
+    """The most that it takes beyond what ran before, in words; empty if that is nothing."""
     rbac: bool = False
     autoscalers: bool = False
     exposure: bool = False

@@ -19,6 +19,7 @@ from omeflow.rollout.requests import Resources, requests, total
 
 Json = Mapping[str, Any]
 _GI = 2**30
+_PODS = "pods"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,14 @@ class Surge:
     role: str
     pods: int
     spec: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """Pods that a stage brings up: those that stay until the rollout's end, and those that go as the stage ends."""
+
+    staying: Sequence[Surge]
+    passing: Sequence[Surge]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +65,43 @@ def held(pod: Json) -> Held | None:
     """What a live pod takes of its node; None if it has none yet, or has ended. One that is going away still counts."""
     node, phase = pod["spec"].get("nodeName"), (pod.get("status") or {}).get("phase")
     return Held(node, requests(pod["spec"])) if node and phase not in ("Succeeded", "Failed") else None
+
+
+def at_a_time(stages: Sequence[Brought]) -> list[list[Surge]]:
+    """By stage, all pods that run while it is carried out, beyond those that ran before the first."""
+    return [
+        [*(one for before in stages[: index + 1] for one in before.staying), *stage.passing]
+        for index, stage in enumerate(stages)
+    ]
+
+
+def peak(stages: Sequence[Brought]) -> dict[str, str]:
+    """The most of each resource, and of pods, that a rollout takes beyond what ran before; empty if it is nothing.
+
+    Raises:
+        ValueError: a quantity cannot be read.
+    """
+    most = Resources()
+    for surges in at_a_time(stages):
+        needed = total(_needed(surge) for surge in surges)
+        most = {name: max(most.get(name, Fraction()), needed.get(name, Fraction())) for name in most | needed}
+    return {name: _shown(name, amount, up=True) for name, amount in sorted(most.items(), key=_scarcest) if amount}
+
+
+def peak_in_words(peak: Mapping[str, str]) -> str:
+    """`3 more pods: 3 nvidia.com/gpu, 12 cpu, 96Gi memory`; empty if there is none."""
+    pods, rest = peak.get(_PODS, ""), [f"{amount} {name}" for name, amount in peak.items() if name != _PODS]
+    return f"{pods} more {'pod' if pods == '1' else 'pods'}{': ' if rest else ''}{', '.join(rest)}" if pods else ""
+
+
+def _needed(surge: Surge) -> Resources:
+    asked = {name: amount * surge.pods for name, amount in requests(surge.spec).items()}
+    return asked | {_PODS: Fraction(surge.pods)}
+
+
+def _scarcest(item: tuple[str, Fraction]) -> tuple[bool, str]:
+    """Extended resources first."""
+    return "/" not in item[0], item[0]
 
 
 def missing(surges: Sequence[Surge], nodes: Sequence[Json], running: Iterable[Held]) -> list[str]:

@@ -24,6 +24,7 @@ from omeflow.api.names import DEPLOYMENT_MODE
 from omeflow.kube.cache import ListWatch
 from omeflow.kube.store import Change
 from strategies.pods import is_ready
+from strategies.recorded import plan_of
 
 Manifest = dict[str, Any]
 GOOD, BAD = "registry.example/sglang:0.5.0", "registry.example/sglang:does-not-exist"
@@ -122,6 +123,10 @@ async def test_a_move_between_strategies_leads_over_once_the_new_workloads_serve
         assert await leads(platform) == led
         await counts_as_before(platform, before)
         await counts_as_before(platform, after)
+
+        begun = next(one for one in await platform.attempts("plain") if one.spec.number == 2)
+        assert plan_of(begun).peak["pods"] == "4"
+        assert "at its peak 4 more pods" in "; ".join(begun.spec.choices or [])
 
         await platform.edit("plain", mode(after, GOOD))
         record = await platform.converged("plain")

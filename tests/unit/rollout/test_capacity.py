@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from omeflow.api.quantities import exact_value
-from omeflow.rollout.capacity import Held, Surge, held, missing
+from omeflow.rollout.capacity import Brought, Held, Surge, at_a_time, held, missing, peak, peak_in_words
 
 Json = dict[str, Any]
 Case = tuple[list[Surge], list[Json], list[Json]]
@@ -191,3 +191,31 @@ def _zone(of: Json) -> str:
 
 def _gpus(of: Json) -> int:
     return int(exact_value(of["containers"][0]["resources"]["limits"].get(GPUS, 0)))
+
+
+class TestPeak:
+    """Engines have 8 GPUs a pod, the router none."""
+
+    ROUTER = Surge("router", 1, spec(0))
+
+    def test_pods_that_stay_add_up_and_those_that_go_again_count_in_their_stage(self) -> None:
+        stages = [Brought([engine(pods=2)], []), Brought([], [decoder()]), Brought([self.ROUTER], [])]
+        assert at_a_time(stages) == [[engine(pods=2)], [engine(pods=2), decoder()], [engine(pods=2), self.ROUTER]]
+        assert peak(stages)["nvidia.com/gpu"] == "24"
+
+    def test_each_resource_has_its_own_worst_moment(self) -> None:
+        stages = [Brought([], [engine()]), Brought([], [Surge("router", 3, spec(0))])]
+        most = peak(stages)
+        assert (most["nvidia.com/gpu"], most["pods"]) == ("8", "3")
+
+    @pytest.mark.parametrize("stages", [[], [Brought([], [])], [Brought([], [engine(pods=0)])]])
+    def test_a_rollout_that_takes_nothing_more_has_none(self, stages: list[Brought]) -> None:
+        assert peak(stages) == {}
+        assert peak_in_words({}) == ""
+
+    def test_it_is_told_with_what_is_scarce_first(self) -> None:
+        pod = {"containers": [{"resources": {"requests": {"memory": "96Gi", "cpu": "12", "nvidia.com/gpu": "8"}}}]}
+        assert peak_in_words(peak([Brought([Surge("engine", 1, pod)], [])])) == (
+            "1 more pod: 8 nvidia.com/gpu, 12 cpu, 96Gi memory"
+        )
+        assert peak_in_words(peak([Brought([Surge("engine", 2, {"containers": []})], [])])) == "2 more pods"

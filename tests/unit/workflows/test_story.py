@@ -29,6 +29,13 @@ def rollout(**changes: Any) -> Rollout:
     return Rollout(**(given | changes))
 
 
+def test_what_a_rollout_takes_beyond_what_ran_before_is_told() -> None:
+    going = rollout()
+    going.plan.peak = "2 more pods: 2 nvidia.com/gpu"
+    assert "At its peak: 2 more pods: 2 nvidia.com/gpu" in story.details(going, {}).splitlines()
+    assert "peak" not in story.details(rollout(), {})
+
+
 def test_a_rollout_that_waits() -> None:
     roles = {
         "router": RoleNumbers(role="router", attempt=2, desired=1, updated=1, ready=1, done=True),
