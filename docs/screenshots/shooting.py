@@ -53,7 +53,7 @@ class Camera:
 
     async def _shoot(self, address: str, *, text: str, name: str, hidden: str = "", framed: bool = False) -> None:
         """A picture of the page once it shows `text`. Args: hidden: kind of events to leave out."""
-        page = await self.browser.new_page(viewport={"width": WIDTH, "height": 1400})
+        page = await self.browser.new_page(viewport={"width": WIDTH, "height": 2800})
         await page.goto(address)
         shown = page.frame_locator("iframe").last if framed else page
         for _ in range(LOOKS):
@@ -63,6 +63,7 @@ class Camera:
             except PlaywrightTimeout:
                 await page.reload()
         else:
+            await page.wait_for_timeout(SETTLING)
             await page.screenshot(path=Path(tempfile.gettempdir()) / f"{name}-as-it-is.png")
             raise TimeoutError(f"{address} never showed {text}")
         if hidden:

@@ -15,10 +15,16 @@ PACE = 0.5
 
 @dataclass(slots=True)
 class Told:
-    """What a service's run was told last, and when."""
+    """What a service's run was told last, and when.
+
+    Attributes:
+        behind: something that came after it was not told. The run reads for itself and may have seen that, so it is
+            told what follows, even if that is what it was told last.
+    """
 
     roles: tuple[RoleNumbers, ...] = ()
     at: float = 0.0
+    behind: bool = False
 
 
 async def tell_roles(signals: Signals, service: Service, states: Iterable[RoleState], told: Told) -> float:
@@ -28,13 +34,14 @@ async def tell_roles(signals: Signals, service: Service, states: Iterable[RoleSt
         Seconds after which it is to be told what it was not told now, for the pace's sake; 0 if there is nothing.
     """
     roles = tuple(state.numbers(state.attempt) for state in states)
-    if roles == told.roles:
+    if roles == told.roles and not told.behind:
         return 0
     clock = asyncio.get_running_loop().time()
     if not _ends(roles) - _ends(told.roles) and (rest := told.at + PACE - clock) > 0:
+        told.behind = True
         return rest
     await signals.roles_moved(service, roles)
-    told.roles, told.at = roles, clock
+    told.roles, told.at, told.behind = roles, clock, False
     return 0
 
 
