@@ -48,7 +48,8 @@ class ApplyWorkload:
             observed = await read_live(self.cluster, strategy, owner, desired.workloads)
             states = strategy.role_states(owner.name, observed)
         wanted = [version.desired for version in roles.values()]
-        limits = update_limits(strategy, owner.name, plan, wanted, live, stage=reached)
+        spared = request.without_surge.roles if request.without_surge else ()
+        limits = update_limits(strategy, owner.name, plan, wanted, live, stage=reached, without_surge=spared)
         step = limited(request.stage, plan, attempt.number, states, limits)
         applies = strategy.workload(owner, roles, live, step.limits)
         # First the record, which lets nobody in whose attempt has been closed by somebody else.
@@ -76,11 +77,17 @@ def _entered(record: InferenceRollout, request: StageRequest, step: str) -> Stat
         actors=record.status.actors,
         wait=Wait(
             name=f"stage {request.stage.name}",
-            reason=request.stage.waits_for + (f", now for {step}" if step else ""),
+            reason=_awaited(request, step),
             deadline=timestamp(request.deadline) if request.deadline else None,
         ),
     )
 
 
 def _begun(request: StageRequest, moment: str) -> StageTiming:
-    return StageTiming(name=request.stage.name, roles=request.stage.roles, started_at=moment)
+    note = str(request.without_surge) if request.without_surge else None
+    return StageTiming(name=request.stage.name, roles=request.stage.roles, note=note, started_at=moment)
+
+
+def _awaited(request: StageRequest, step: str) -> str:
+    told = request.stage.waits_for + (f", now for {step}" if step else "")
+    return f"{told}, {request.without_surge}" if request.without_surge else told

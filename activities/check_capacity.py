@@ -14,12 +14,14 @@ from activities.reading import at_present_counts, read_live, read_service
 from activities.records import Records, now, timestamp
 from omeflow.api.errors import Invalid
 from omeflow.api.kinds import NODE, POD
+from omeflow.api.policies import OnNoCapacity
 from omeflow.api.rollouts import InferenceRollout, Phase, Status, Wait
-from omeflow.api.steps import CHECK_CAPACITY, AwaitRequest, Room
+from omeflow.api.steps import CHECK_CAPACITY, AwaitRequest, Room, WithoutSurge
 from omeflow.kube.client import Cluster
 from omeflow.rollout.capacity import Held, Surge, held, missing
 from omeflow.rollout.roles import RoleState
 from strategies.contract import Live, Owner
+from strategies.limits import update_limits
 from strategies.manager import StrategyManager
 from strategies.planning import expected_attempts
 from strategies.recorded import objects_of, plan_of
@@ -41,35 +43,45 @@ class CheckCapacity:
         strategy = self.strategies.named(record.spec.strategy or "")
         live = await read_live(self.cluster, strategy, owner, objects_of(record).workloads)
         await self.records.ensure_latest(attempt, strategy.served_attempts(owner.name, live).values())
-        lacking = await self._missing(record, request, live)
-        if lacking:
+        room = await self._room(record, request, live)
+        if room.missing:
             await read_service(self.cluster, namespace=owner.namespace, name=owner.name, uid=owner.uid)
-            await self._record(record, request, lacking)
-        return Room(missing=lacking)
+            await self._record(record, request, room.missing)
+        return room
 
-    async def _missing(self, record: InferenceRollout, request: AwaitRequest, live: Live) -> str:
-        """What the stage lacks, in a sentence."""
+    async def _room(self, record: InferenceRollout, request: AwaitRequest, live: Live) -> Room:
         service, plan = record.spec.service, plan_of(record)
         owner = Owner(record.metadata["namespace"], service, record.spec.service_uid)
         desired = await at_present_counts(self.cluster, owner, plan, objects_of(record))
         strategy = self.strategies.named(record.spec.strategy or "")
         states = strategy.role_states(service, live)
         expected = expected_attempts(plan, record.spec.number, request.stage.roles)
-        moving = [role for role, number in expected.items() if not _is_there(states.get(role), number)]
+        moving = [desired.roles[role] for role, number in expected.items() if not _is_there(states.get(role), number)]
+
+        def surge(*without: str) -> list[Surge]:
+            limits = update_limits(strategy, service, plan, moving, live, stage=request.index, without_surge=without)
+            return strategy.surge(service, moving, live, limits)
+
         try:
-            surges = strategy.surge(service, [desired.roles[role] for role in moving], live)
-            return "; ".join(await self._without_room(surges))
+            surges = surge()
+            lacking = await self._lacking(surges)
+            if not lacking or plan.policy.spec.on_no_capacity is OnNoCapacity.WAIT:
+                return Room(missing=lacking)
+            fewer = surge(*expected)
+            still = await self._lacking(fewer)
+            return Room(missing=still) if still else Room(without_surge=_spared(surges, fewer, lacking))
         except ValueError as error:
             raise Invalid(
                 f"InferenceService {record.metadata['namespace']}/{service}: stage {request.stage.name} cannot be"
                 f" counted: {error}; correct the resources or the deploymentStrategy of its roles"
             ) from error
 
-    async def _without_room(self, surges: list[Surge]) -> list[str]:
+    async def _lacking(self, surges: list[Surge]) -> str:
+        """What lacks for these pods, in a sentence."""
         if not any(surge.pods for surge in surges):
-            return []
+            return ""
         nodes, running = await asyncio.gather(self.cluster.list(NODE), self._running())
-        return missing(surges, nodes, running)
+        return "; ".join(missing(surges, nodes, running))
 
     async def _running(self) -> list[Held]:
         """What the pods of the cluster hold, read page by page: the pods themselves may be many."""
@@ -88,6 +100,12 @@ class CheckCapacity:
             " edit plans anew",
             warning=True,
         )
+
+
+def _spared(surges: list[Surge], fewer: list[Surge], lacking: str) -> WithoutSurge:
+    """Who runs fewer pods on top, and what lacked for those."""
+    spared = dict.fromkeys(one.role for one, less in zip(surges, fewer, strict=True) if less.pods < one.pods)
+    return WithoutSurge(roles=list(spared), missing=lacking)
 
 
 def _is_there(state: RoleState | None, attempt: int) -> bool:

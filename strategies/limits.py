@@ -41,7 +41,7 @@ def update_limits(
         if name not in there:
             found[name] = replace(said, partition=None)
         elif name in to_come:
-            found[name] = there[name].limits
+            found[name] = _beside(own, there[name].limits)
         else:
             count = there[name].count
             kept = partition(said.partition, count) if name in held_roles(plan) else None
@@ -83,9 +83,16 @@ def _waiting(plan: RolloutPlan, stage: int) -> Sequence[str]:
     return plan.stages[stage].roles if stage < len(plan.stages) and plan.stages[stage].held else ()
 
 
+def _beside(own: UpdateLimits, live: UpdateLimits) -> UpdateLimits:
+    """What a role has beside what it is rendered with: a limit that is the same is not worth a write."""
+    return UpdateLimits.of({name: bound for name, bound in live.fields.items() if own.fields.get(name) != bound})
+
+
 def _with_progress(limits: UpdateLimits, own: UpdateLimits, count: int) -> UpdateLimits:
     """The same, with one instance that may be unavailable, if a percentage of so few comes to none."""
     both = {**own.fields, **limits.fields}
-    if both["maxSurge"] not in NOTHING or resolved(both["maxUnavailable"], count, up=False):
+    try:
+        stuck = both["maxSurge"] in NOTHING and resolved(both["maxUnavailable"], count, up=False) == 0
+    except ValueError:  # which the API server refuses by name
         return limits
-    return replace(limits, max_unavailable=1)
+    return replace(limits, max_unavailable=1) if stuck else limits

@@ -8,7 +8,7 @@ from workflows.gates import Gates, behind
 
 with workflow.unsafe.imports_passed_through():
     from omeflow.api import steps
-    from omeflow.api.steps import AwaitRequest, Ratio, RoleNumbers, Rollout, Stage, StageState
+    from omeflow.api.steps import AwaitRequest, Ratio, RoleNumbers, Rollout, Stage, StageRequest, StageState
     from workflows import story
 
 FIRST_POLL = timedelta(seconds=30)
@@ -31,7 +31,7 @@ class Stages(Gates):
         if rollout.blocked:
             self._tell(story.phase("Progressing"))
         rollout.next_stage, rollout.stage_applied, rollout.blocked, rollout.step = index + 1, False, False, ""
-        rollout.skip, rollout.gate = "", behind(stage)
+        rollout.skip, rollout.gate, rollout.without_surge = "", behind(stage), None
         self._forget_replay()
         return True
 
@@ -51,7 +51,7 @@ class Stages(Gates):
                 rollout.deadline = (workflow.now() + timedelta(seconds=stage.deadline_seconds)).isoformat()
             passed = not rollout.blocked and workflow.now() >= datetime.fromisoformat(rollout.deadline)
             room = await self._write(steps.CHECK_CAPACITY, _reading(rollout, stage, index, passed), f"for {stage.name}")
-            rollout.lacks = room.missing
+            rollout.lacks, rollout.without_surge = room.missing, room.without_surge
             if not room.missing:
                 break
             if passed:
@@ -82,7 +82,7 @@ class Stages(Gates):
     async def _apply(self, rollout: Rollout, stage: Stage, index: int, summary: str) -> None:
         ends = workflow.now() + timedelta(seconds=stage.deadline_seconds)
         rollout.deadline = ends.isoformat() if stage.deadline_seconds else ""
-        request = steps.StageRequest(attempt=rollout.attempt, stage=stage, index=index, deadline=rollout.deadline)
+        request = _applying(rollout, stage, index)
         rollout.step = (await self._write(steps.APPLY_WORKLOAD, request, summary)).step
         rollout.stage_applied = True
         if stage.held:  # for a person: it goes on when the policy says less, which is planned anew
@@ -95,9 +95,7 @@ class Stages(Gates):
             rollout.blocked = False
             rollout.deadline = (workflow.now() + timedelta(seconds=stage.deadline_seconds)).isoformat()
             self._tell(story.phase("Progressing"))
-        request = steps.StageRequest(
-            attempt=rollout.attempt, stage=stage, index=index, deadline=rollout.deadline, step=step
-        )
+        request = _applying(rollout, stage, index, step)
         rollout.step = (await self._write(steps.APPLY_WORKLOAD, request, f"{stage.name}: on to {step}")).step
 
     async def _try_again(self, rollout: Rollout, stage: Stage, index: int) -> None:
@@ -194,6 +192,17 @@ class Stages(Gates):
     def _has_come_to_stand(self, ratio: Ratio) -> bool:
         told = [self._roles.get(role, RoleNumbers()) for role in ratio.weights]
         return all(numbers.stands or numbers.done for numbers in told)
+
+
+def _applying(rollout: Rollout, stage: Stage, index: int, step: str = "") -> StageRequest:
+    return StageRequest(
+        attempt=rollout.attempt,
+        stage=stage,
+        index=index,
+        deadline=rollout.deadline,
+        step=step,
+        without_surge=rollout.without_surge,
+    )
 
 
 def _next_look(rollout: Rollout, poll: timedelta) -> timedelta:

@@ -188,6 +188,7 @@ def _waiting(rollout: Rollout, roles: Mapping[str, RoleNumbers]) -> list[str]:
     else:
         end = f"until {until}"
     step = f" (now {rollout.step})" if rollout.step else ""
+    reasons = [*reasons, *([str(rollout.without_surge)] if rollout.without_surge else [])]
     return [f"**Waits for {await_line(stage)}**{step}, {end}", *(f"- {reason}" for reason in reasons), ""]
 
 

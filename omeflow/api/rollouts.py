@@ -101,6 +101,8 @@ class Wait(_Part):
 class StageTiming(_Part):
     name: str = ""
     roles: list[str] = Field(default_factory=list)
+    note: str | None = None
+    """What was out of the ordinary."""
     started_at: str | None = None
     finished_at: str | None = None
 

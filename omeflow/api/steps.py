@@ -296,6 +296,16 @@ class ExposureRequest(StepRequest):
     """Apply what leads to workloads of another mode, and nothing else; without, everything but that."""
 
 
+class WithoutSurge(Message):
+    """Roles of a stage that are updated without a surge, and what that had no room for, in a sentence."""
+
+    roles: list[str] = Field(default_factory=list)
+    missing: str = ""
+
+    def __str__(self) -> str:
+        return f"without a surge of {' and '.join(self.roles)} for want of {self.missing}"
+
+
 class StageRequest(Message):
     attempt: Attempt = Field(default_factory=Attempt)
     stage: Stage = Field(default_factory=Stage)
@@ -304,6 +314,7 @@ class StageRequest(Message):
     """When the wait for this stage becomes a block, RFC 3339."""
     step: str = ""
     """The stage is in hand, and goes on by one step: as `StageState.next_step` had it."""
+    without_surge: WithoutSurge | None = None
 
 
 class AwaitRequest(StageRequest):
@@ -330,9 +341,10 @@ class StageState(Message):
 
 class Room(Message):
     """Whether the pods that a stage runs on top of those that run have room; `missing` says what lacks, if they have
-    none."""
+    none. Where the policy says so, it goes on without some of them instead."""
 
     missing: str = ""
+    without_surge: WithoutSurge | None = None
 
 
 class GateRequest(Message):
@@ -392,6 +404,8 @@ class Rollout(Message):
     """How far the stage in hand goes for now, if its roles are updated in proportion."""
     deadline: str = ""
     blocked: bool = False
+    without_surge: WithoutSurge | None = None
+    """What the stage in hand does without."""
     lacks: str = ""
     """What the stage that is next waits for room for; its deadline is that of this wait."""
     gate: Gating | None = None

@@ -21,14 +21,14 @@ async def pool(platform: Platform) -> AsyncIterator[Pool]:
         yield made
 
 
-async def serving(platform: Platform, pool: Pool, *, gpus: int) -> None:
+async def serving(platform: Platform, pool: Pool, *, gpus: int, **policy_says: Any) -> None:
     """Service `plain`, whose engine has two pods with a GPU each, and surges by one: on a node with so many GPUs."""
     await pool.add(gpus)
     policy = {
         "apiVersion": ROLLOUT_POLICY.api_version,
         "kind": ROLLOUT_POLICY.name,
         "metadata": {"name": DEFAULT, "namespace": platform.namespace},
-        "spec": {"capacityCheck": True},
+        "spec": {"capacityCheck": True, **policy_says},
     }
     await platform.cluster.apply(policy, manager="user")
     manifest = example("deployment-engine-router")
@@ -90,3 +90,23 @@ async def test_a_bad_image_that_took_the_last_room_is_replaced_by_a_good_one_wit
     await platform.edit("plain", image(GOOD, "engine"))
     await platform.ended("plain", 3)
     assert await images(platform) == {GOOD}
+
+
+async def test_a_surge_without_room_is_done_without_where_the_policy_says_so(platform: Platform, pool: Pool) -> None:
+    await serving(platform, pool, gpus=2, onNoCapacity="NoSurge")
+    await platform.edit("plain", image(GOOD, "engine"))
+    record = await platform.ended("plain", 2)
+    assert await images(platform) == {GOOD}
+    [note] = [stage.note or "" for stage in record.status.stages]
+    assert note.startswith(
+        "without a surge of engine for want of 1 nvidia.com/gpu for 1 more pod of engine: 0 are free"
+    )
+    found = await platform.cluster.get(DEPLOYMENT, "plain-engine", platform.namespace)
+    assert found["spec"]["strategy"]["rollingUpdate"] == {"maxSurge": 0, "maxUnavailable": 1}
+
+    await pool.add(1)
+    await platform.edit("plain", image(BETTER, "engine"))
+    record = await platform.ended("plain", 3)
+    assert [stage.note for stage in record.status.stages] == [None]
+    found = await platform.cluster.get(DEPLOYMENT, "plain-engine", platform.namespace)
+    assert found["spec"]["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}

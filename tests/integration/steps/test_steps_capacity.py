@@ -8,7 +8,8 @@ from clusters.pools import LABEL, MODEL, Pool
 from working import DEADLINE, Service, Taken, Working, does
 
 from omeflow.api.errors import Invalid, NotFound, Outdated, ServiceGone
-from omeflow.api.kinds import EVENT, INFERENCE_ROLLOUT, INFERENCE_SERVICE
+from omeflow.api.kinds import EVENT, INFERENCE_ROLLOUT, INFERENCE_SERVICE, ROLLOUT_POLICY
+from omeflow.api.policies import DEFAULT
 from omeflow.api.rollouts import InferenceRollout, Phase, Wait
 from omeflow.api.steps import AwaitRequest, Room
 from omeflow.kube.client import Cluster
@@ -29,14 +30,28 @@ async def choosy(service: Service, pool: Pool) -> Service:
     return service
 
 
+def policy(namespace: str, **spec: object) -> dict[str, object]:
+    """What all services of the namespace follow."""
+    return {
+        "apiVersion": ROLLOUT_POLICY.api_version,
+        "kind": ROLLOUT_POLICY.name,
+        "metadata": {"name": DEFAULT, "namespace": namespace},
+        "spec": {"capacityCheck": True, **spec},
+    }
+
+
 async def look(taken: Taken, index: int = 0, *, passed: bool = False, deadline: str = DEADLINE) -> str:
     """What the stage lacks."""
+    return (await room_for(taken, index, passed=passed, deadline=deadline)).missing
+
+
+async def room_for(taken: Taken, index: int = 0, *, passed: bool = False, deadline: str = DEADLINE) -> Room:
     request = AwaitRequest(
         attempt=taken.attempt, stage=taken.plan.stages[index], index=index, deadline=deadline, passed=passed
     )
     room = await does(taken.worker.room.run, request)
     assert isinstance(room, Room)
-    return room.missing
+    return room
 
 
 async def record(service: Service, number: int = 1) -> InferenceRollout:
@@ -119,6 +134,25 @@ async def test_a_surge_needs_room_until_the_role_has_moved(choosy: Service, pool
     assert (await look(second)).startswith(f"1 {GPUS} for 1 more pod of engine: 0 are free")
     await pool.add(1)
     assert await look(second) == ""
+
+
+async def test_a_surge_without_room_is_spared_where_the_policy_says_so_and_nothing_else_is(
+    choosy: Service, worker: Working
+) -> None:
+    await choosy.cluster.apply(policy(choosy.namespace, onNoCapacity="NoSurge"), manager="user")
+    first = await worker.take_up(choosy, "run/1")
+    assert "for 2 more pods of engine" in await look(first), "no surge: the service itself"
+    await first.carry_out()
+    surge = {"rollingUpdate": {"maxSurge": "50%", "maxUnavailable": 0}}
+    await choosy.edit({"engine": {"deploymentStrategy": surge}})
+    await choosy.give_image("registry.example/sglang:0.5.0", "engine")
+    second = await worker.take_up(choosy, "run/2")
+    room = await room_for(second)
+    assert room.missing == ""
+    assert room.without_surge is not None
+    assert room.without_surge.roles == ["engine"]
+    assert room.without_surge.missing.startswith(f"1 {GPUS} for 1 more pod of engine: ")
+    assert (await record(choosy, 2)).status.wait is None
 
 
 async def test_the_stages_before_are_over_while_one_waits_for_room(choosy: Service, worker: Working) -> None:

@@ -37,6 +37,23 @@ async def test_a_stage_is_applied_when_there_is_room(run: ScriptedRun, steps: Sc
     assert applied(steps) == ["engine", "router"]
 
 
+@pytest.mark.history("without-surge")
+async def test_a_stage_may_do_without_its_surge_and_the_next_one_has_it_again(
+    run: ScriptedRun, steps: ScriptedSteps
+) -> None:
+    steps.plan, steps.waiting = update("engine", "router"), {"engine"}
+    steps.plan.stages[0].capacity = True
+    spared = step.WithoutSurge(roles=["engine"], missing=LACKING)
+    steps.answer(step.CHECK_CAPACITY, step.Room(without_surge=spared))
+    await run.change("a")
+    await run.until_events(TIMER_STARTED, 1)
+    assert f"- without a surge of engine for want of {LACKING}" in await run.details()
+    steps.waiting = set()
+    await run.moved("engine")
+    await run.result()
+    assert [request.without_surge for request in steps.requests(step.APPLY_WORKLOAD)] == [spared, None]
+
+
 async def test_room_is_looked_for_only_where_the_plan_says_so(run: ScriptedRun, steps: ScriptedSteps) -> None:
     steps.plan = update("engine", "router")
     steps.plan.stages[1].capacity = True

@@ -66,6 +66,11 @@ def test_a_role_keeps_the_limits_that_it_has_until_its_stage_comes() -> None:
     assert second == {"engine": UpdateLimits(max_surge=2), "decoder": UpdateLimits(max_unavailable="50%")}
 
 
+def test_a_role_whose_stage_is_to_come_is_not_written_for_limits_that_it_has_anyway() -> None:
+    as_rendered = group(engine=(4, {}), decoder=(4, {"maxUnavailable": 1, "maxSurge": 0, "partition": 0}))
+    assert limits(RBG, plan(ENGINE, DECODER), as_rendered, *BOTH)["decoder"] == UpdateLimits()
+
+
 def test_a_role_that_no_stage_updates_has_the_limits_of_the_policy_and_no_partition() -> None:
     planned = plan(ENGINE, decoder={"maxSurge": 3, "partition": 2})
     assert limits(RBG, planned, LIVE, *BOTH)["decoder"] == UpdateLimits(max_surge=3)

@@ -14,7 +14,7 @@ from omeflow.components.types import DeploymentMode
 from omeflow.local.lws.rollout import GroupState, allowance
 from omeflow.local.lws.spec import policy_of
 from omeflow.rollout.capacity import Surge
-from strategies.contract import DesiredRole, Live
+from strategies.contract import DesiredRole, Live, Strategy, UpdateLimits
 from strategies.rbg import roles as rbg_roles
 from strategies.rbg.strategy import RBGStrategy
 from strategies.single_component import roles as single_roles
@@ -228,3 +228,34 @@ class TestRoleBasedGroups:
         others = placed([rbg_samples.pod(number, "decoder") for number in range(9)])
         live = rbg_samples.live(rbg_samples.group({"name": "engine", "replicas": 2}), pods=others)
         assert of_group(role, live) == [1]
+
+
+ENGINE = {"engine": UpdateLimits(max_surge=3, max_unavailable=0)}
+SPARED = {"engine": UpdateLimits(max_surge=0, max_unavailable=1)}
+
+
+@pytest.mark.parametrize("backend", ["Deployment", "LeaderWorkerSet", "RoleBasedGroup"])
+def test_limits_count_instead_of_what_a_role_is_rendered_with(backend: str) -> None:
+    strategy: Strategy
+    if backend == "RoleBasedGroup":
+        running = placed([rbg_samples.pod(number) for number in range(8)])
+        live = rbg_samples.live(rbg_samples.group({"name": "engine", "replicas": 8}), pods=running)
+        strategy, role = RBGStrategy(), group_role()
+    elif backend == "LeaderWorkerSet":
+        running = placed([pod for number in range(8) for pod in samples.group(number, size=3)])
+        live = samples.live(samples.leader_worker_set(8, size=3), pods=running)
+        strategy, role = SingleComponentStrategy(), single(DeploymentMode.MULTI_NODE, **SEVERAL_NODES)
+    else:
+        live = samples.live(samples.deployment(8), samples.replica_set(2), pods=placed(samples.pods(8)))
+        strategy, role = SingleComponentStrategy(), single()
+    assert counts(strategy.surge("chat", [role], live, ENGINE))[0] == 3
+    of_another = strategy.surge("chat", [role], live, {"router": UpdateLimits(max_surge=5)})
+    assert of_another == strategy.surge("chat", [role], live)
+    assert set(counts(strategy.surge("chat", [role], live, SPARED))) == {0}
+
+
+def test_a_group_runs_nothing_on_top_for_instances_that_a_partition_keeps_back() -> None:
+    running = placed([rbg_samples.pod(number) for number in range(8)])
+    live = rbg_samples.live(rbg_samples.group({"name": "engine", "replicas": 8}), pods=running)
+    kept = {"engine": UpdateLimits(max_surge=3, max_unavailable=0, partition=6)}
+    assert counts(RBGStrategy().surge("chat", [group_role()], live, kept)) == [2]
