@@ -15,7 +15,7 @@ from omeflow.api.steps import AWAIT_ROLLOUT, AwaitRequest, RoleNumbers, StageSta
 from omeflow.kube.client import Cluster
 from omeflow.rollout.roles import RoleState
 from strategies.contract import Owner
-from strategies.limits import held_roles
+from strategies.limits import unfinished
 from strategies.manager import StrategyManager
 from strategies.planning import expected_attempts
 from strategies.recorded import objects_of, plan_of
@@ -40,15 +40,14 @@ class AwaitRollout:
         plan = plan_of(record)
         expected = expected_attempts(plan, attempt.number, stage.roles)
         roles = [states.get(role, _absent(role)).numbers(number) for role, number in expected.items()]
-        waiting_later = set() if stage.held else held_roles(plan)  # in a stage of their own, behind all others
-        unfinished = [one for one in roles if not one.done and not (one.stands and one.role in waiting_later)]
-        waits_for = "; ".join(f"{numbers.role}: {numbers.waits_for}" for numbers in unfinished)
-        if unfinished and not states:
+        late = unfinished(plan, stage, roles)
+        waits_for = "; ".join(f"{numbers.role}: {numbers.waits_for}" for numbers in late)
+        if late and not states:
             await read_service(self.cluster, namespace=owner.namespace, name=owner.name, uid=owner.uid)
-        if unfinished and request.passed:
-            await self._block(record, request, unfinished[0], waits_for, states)
+        if late and request.passed:
+            await self._block(record, request, late[0], waits_for, states)
         further = next_step(stage, plan, attempt.number, states)
-        return StageState(done=not (unfinished or further), roles=roles, waits_for=waits_for, next_step=further)
+        return StageState(done=not (late or further), roles=roles, waits_for=waits_for, next_step=further)
 
     async def _block(
         self,

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from omeflow.api.policies import NOTHING, RoleLimits
 from omeflow.api.rollouts import RolloutPlan
+from omeflow.api.steps import RoleNumbers, Stage
 from strategies.contract import DesiredRole, Live, Strategy, UpdateLimits
 from strategies.surging import Bound, resolved
 
@@ -59,6 +60,12 @@ def policy_limits(said: RoleLimits | None) -> UpdateLimits:
 def held_roles(plan: RolloutPlan) -> set[str]:
     """Roles of which the policy keeps instances at their former template, until it says less."""
     return {role for stage in plan.stages if stage.held for role in stage.roles}
+
+
+def unfinished(plan: RolloutPlan, stage: Stage, roles: Iterable[RoleNumbers]) -> list[RoleNumbers]:
+    """Those that a stage waits for. What a partition keeps back is waited for behind all other stages."""
+    later = set() if stage.held else held_roles(plan)
+    return [one for one in roles if not one.done and not (one.stands and one.role in later)]
 
 
 def partition(said: Bound | None, count: int) -> int:

@@ -35,10 +35,12 @@ def leader_worker_set_state(role: str, objects: Sequence[Manifest], live: Live) 
     counted = _counted(workload, "updatedReplicas") if is_observed(workload) else 0
     one = len(revisions) == 1
     settled = is_observed(workload) and counted >= min(len(groups), desired) and len(revisions) < 2
-    updated = ready if settled else min(counted, ready, max(desired - 1, 0))
     partition = _bounds(workload).get("partition", 0)
     replicas = _counted(workload, "replicas")
     new = newest_groups(groups, replicas=replicas, updated=counted, partition=partition)
+    ordinals = _ordinals(new, groups, desired, size) if new is not None and is_observed(workload) else None
+    available = ready if ordinals is None else len(ordinals.available)
+    updated = ready if settled else min(counted, available, max(desired - 1, 0))
     return RoleState(
         role,
         desired=desired,
@@ -51,7 +53,7 @@ def leader_worker_set_state(role: str, objects: Sequence[Manifest], live: Live) 
         obj=title(workload),
         crashes=crashes(pods),
         partition=partition,
-        ordinals=_ordinals(new, groups, desired, size) if new is not None and is_observed(workload) else None,
+        ordinals=ordinals,
     )
 
 

@@ -107,6 +107,15 @@ class Story:
         """An edit of the rollout policy."""
         self.tell(f"ratio {ratio}")
         self.omeflow.ratio = ratio
+        if ratio:  # which leaves its roles no partition of their own
+            self.omeflow.limits = {
+                role: limits for role, limits in self.omeflow.limits.items() if role not in ratio["roles"]
+            }
+
+    def keep_back(self, partitions: Json) -> None:
+        """An edit of the rollout policy: by role, how many instances keep their former template."""
+        self.tell(f"keep back {partitions}")
+        self.omeflow.limits = {role: {"partition": kept} for role, kept in partitions.items()}
 
     def pause(self, paused: bool) -> None:
         self.tell("pause" if paused else "resume")
@@ -187,6 +196,7 @@ class Story:
         for name, role in self.spec.roles.items():
             if role.image == BAD:
                 self.give_image(name, "mended")
+        self.keep_back({})
         self.settle()
         last = self.omeflow.last
         if last.phase != "Succeeded" or last.spec != self.spec:

@@ -23,6 +23,7 @@ from omeflow.kube.request import Object
 from omeflow.local.lws import wire as lws_wire
 from omeflow.local.rbg import wire as rbg_wire
 from omeflow.local.simulation.objects import is_true, labels_of, name_of, scaled, short_hash, terminating
+from strategies.limits import held_roles
 
 ORDER = (ENGINE, DECODER, ROUTER)
 ADAPTER = "RoleBasedGroupScalingAdapter"
@@ -219,12 +220,14 @@ class Checks:
 
     def _in_order(self, role: str) -> None:
         assert self._attempt is not None
+        kept_back = held_roles(self._attempt.planned.plan)
         rank = {one: index for index, stage in enumerate(self._attempt.order) for one in stage}
         for other in ORDER:
             standing, wanted = self.roles.get(other), self._attempt.spec.roles.get(other)
             if standing is None or wanted is None or other in self._stage or not standing.was_done:
                 continue
-            if not self._is_settled(other) and not self._unsettled.issuperset((role, other)):
+            halted = other in kept_back and standing.template == wanted.template
+            if not self._is_settled(other) and not halted and not self._unsettled.issuperset((role, other)):
                 raise Broken(f"{role} changes while {other} is not through with {standing.template}")
             earlier = rank[other] < rank[role]
             first = role not in self._unsettled or other in self._unsettled

@@ -22,7 +22,7 @@ from omeflow.rollout.roles import RoleState
 from strategies.contract import Apply, Desired, Live, Manifest, Reference, Strategy, reference_to
 from strategies.counts import unscaled_count
 from strategies.history import Former, History, address
-from strategies.limits import update_limits
+from strategies.limits import held_roles, unfinished, update_limits
 from strategies.planning import Planned, expected_attempts, mixture, plan_attempt
 from strategies.stepping import limited, next_step
 
@@ -38,6 +38,7 @@ class Attempt:
     spec: Spec
     order: Order
     ratio: Json | None
+    limits: Json
     strategy: Strategy
     desired: Desired
     planned: Planned
@@ -55,7 +56,7 @@ class Omeflow:
 
     Attributes:
         spec: what the user wants; None before the service exists.
-        order: of the stages, as the rollout policy says that is in force; `ratio`: of roles, as it says.
+        order: of the stages, as the rollout policy says that is in force; `ratio`, `limits`: of roles, as it says.
         paused: no stage begins.
         stage: roles that the stage in hand writes; none otherwise.
         log: told of what it does, in words.
@@ -71,6 +72,7 @@ class Omeflow:
     on_done: Callable[[Attempt, Sequence[str]], None] = lambda attempt, roles: None
     order: Order = DEFAULT_ORDER
     ratio: Json | None = None
+    limits: Json = field(default_factory=dict)
     paused: bool = False
     attempts: list[Attempt] = field(default_factory=list)
     _run: Turn | None = None
@@ -102,7 +104,8 @@ class Omeflow:
     def _interrupted(self) -> bool:
         if not self.attempts or self.last.spec != self.spec:
             return True
-        return self.last.phase == "Progressing" and (self.last.order, self.last.ratio) != (self.order, self.ratio)
+        followed, present = ((one.order, one.ratio, one.limits) for one in (self.last, self))
+        return self.last.phase == "Progressing" and followed != present
 
     # The run.
 
@@ -124,7 +127,8 @@ class Omeflow:
         history = History(
             [Former(one.number, one.phase == "Succeeded", inputs_of(one.spec), one.desired) for one in self.attempts]
         )
-        number, said = len(self.attempts) + 1, {"order": _order_with(self.ratio, self.order)}
+        number = len(self.attempts) + 1
+        said = {"order": _order_with(self.ratio, self.order), "roles": self.limits}
         planned = plan_attempt(
             attempt=number,
             service=SERVICE,
@@ -134,9 +138,11 @@ class Omeflow:
             history=history,
             render=render_again,
             forced=bool(self.attempts) and self.last.spec == self.spec,
-            policy=Policy(name="mine", said=said | ({"ratio": self.ratio} if self.ratio else {})),
+            policy=Policy(
+                name="mine", said=said | {"roles": self.limits} | ({"ratio": self.ratio} if self.ratio else {})
+            ),
         )
-        return Attempt(number, self.spec, self.order, self.ratio, strategy, desired, planned, history)
+        return Attempt(number, self.spec, self.order, self.ratio, self.limits, strategy, desired, planned, history)
 
     def _carry_out(self, attempt: Attempt) -> Turn:
         plan = attempt.planned.plan
@@ -154,7 +160,8 @@ class Omeflow:
             yield from self._await(attempt, stage, index)
             if self._interrupted:
                 return
-            self.on_done(attempt, stage.roles)
+            kept_back = set() if stage.held else held_roles(plan)
+            self.on_done(attempt, [role for role in stage.roles if role not in kept_back])
         if not attempt.prepared:
             yield from self._prepare(attempt)
         if self._interrupted:
@@ -230,7 +237,7 @@ class Omeflow:
                 yield
                 yield from self._apply_stage(attempt, stage, index)
                 continue
-            if all(one.done for one in numbers):
+            if not unfinished(attempt.planned.plan, stage, numbers):
                 return
             stuck = any(one.stuck for one in numbers)
             self._seen = None if stuck else (self.cluster.changes, self.paused)

@@ -75,6 +75,7 @@ class RandomStory(Story):
             (2, self._remove_or_add),
             (2, lambda role: self.give_order(self.random.choice(ORDERS))),
             (3, lambda role: self.give_ratio(self._some_ratio())),
+            (3, lambda role: self.keep_back(self._some_partitions())),
             (4, self._both),
             (1, lambda role: self.pause(not self.omeflow.paused)),
             (1, lambda role: self.stop_controllers(self.random.uniform(5, 90))),
@@ -120,6 +121,13 @@ class RandomStory(Story):
             return None
         weights = {DECODER: self.random.randint(1, 3), ENGINE: self.random.randint(1, 2)}
         return self.random.choice((None, {"roles": weights, "maxSkew": self.random.choice((1, 25, 50, 100))}))
+
+    def _some_partitions(self) -> Json:
+        """Of roles whose backend keeps one, and which are in no ratio."""
+        kept = [role for role in self._shapes if self.spec.backend == RBG or self._shapes[role].nodes > 1]
+        in_ratio = (self.omeflow.ratio or {}).get("roles", {})
+        free = [role for role in kept if role not in in_ratio]
+        return {role: self.random.choice((1, 2, "50%")) for role in free if self.random.random() < 0.5}
 
     def _scale(self, role: str) -> None:
         if not is_scaled(self.spec, self.spec.roles[role]):
