@@ -179,7 +179,7 @@ class Ratio(Message):
     max_skew: int = 100
 
     def __str__(self) -> str:
-        return " : ".join(f"{role} {weight}" for role, weight in self.weights.items())
+        return " : ".join(f"{role} {weight}" for role, weight in sorted(self.weights.items()))
 
 
 class Stage(Message):

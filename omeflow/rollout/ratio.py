@@ -71,7 +71,7 @@ def next_partitions(ratio: Ratio, states: Mapping[str, RoleState], given: Mappin
 def in_words(found: Mapping[str, int], states: Mapping[str, RoleState]) -> str:
     """How far a step goes: `decoder 2 of 8, engine 1 of 4`."""
     return ", ".join(
-        f"{role} {max(0, states[role].desired - low)} of {states[role].desired}" for role, low in found.items()
+        f"{role} {max(0, states[role].desired - low)} of {states[role].desired}" for role, low in sorted(found.items())
     )
 
 

@@ -60,7 +60,7 @@ def test_a_role_beside_them_in_the_order_moves_with_them_and_at_once() -> None:
 
 def test_a_stage_in_steps_says_so() -> None:
     [stage] = plan_stages([edited(ENGINE), edited(DECODER)], said())
-    assert stage.reason == "engine: template changed; decoder: template changed; in steps of engine 1 : decoder 2"
+    assert stage.reason == "engine: template changed; decoder: template changed; in steps of decoder 2 : engine 1"
 
 
 def test_a_gate_of_one_of_them_is_behind_all() -> None:

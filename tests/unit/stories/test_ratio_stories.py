@@ -47,10 +47,10 @@ def test_two_new_decoders_come_with_each_new_engine(backend: str) -> None:
     give_both(story, "v2")
     story.end()
     assert steps(story) == [
-        "engine 1 of 4, decoder 2 of 8",
-        "engine 2 of 4, decoder 4 of 8",
-        "engine 3 of 4, decoder 6 of 8",
-        "engine 4 of 4, decoder 8 of 8",
+        "decoder 2 of 8, engine 1 of 4",
+        "decoder 4 of 8, engine 2 of 4",
+        "decoder 6 of 8, engine 3 of 4",
+        "decoder 8 of 8, engine 4 of 4",
     ]
     assert new(story) == {DECODER: 8, ENGINE: 4}
 
@@ -82,7 +82,7 @@ def test_one_instance_of_each_is_one_step(backend: str) -> None:
     story = serving(backend, decoders=1, engines=1)
     give_both(story, "v2")
     story.end()
-    assert steps(story) == ["engine 1 of 1, decoder 1 of 1"]
+    assert steps(story) == ["decoder 1 of 1, engine 1 of 1"]
 
 
 @every_backend
@@ -137,7 +137,7 @@ def test_a_ratio_that_is_given_in_the_middle_holds_from_then_on(backend: str) ->
     until(story, lambda: new(story) == {DECODER: 0, ENGINE: 2})
     story.give_ratio(TWO_TO_ONE)
     story.end()
-    assert steps(story)[-1] == "engine 4 of 4, decoder 8 of 8"
+    assert steps(story)[-1] == "decoder 8 of 8, engine 4 of 4"
 
 
 @every_backend
