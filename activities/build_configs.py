@@ -17,7 +17,7 @@ from strategies.contract import Desired, Live, Owner, Strategy
 from strategies.history import History
 from strategies.manager import StrategyManager
 from strategies.peak import brought_up
-from strategies.planning import Planned, plan_attempt, repair_plan
+from strategies.planning import Planned, plan_attempt, repair_plan, with_warm_ups
 from strategies.policing import ensure_kept
 from strategies.recorded import inputs_of, objects_of, plan_of
 from strategies.render import render
@@ -70,7 +70,9 @@ class BuildConfigs:
             modes=chosen.modes,
             choices=choices,
             desired=desired,
-            plan=planned.plan.model_copy(update={"peak": most}),
+            plan=with_warm_ups(planned.plan, attempt.number, chosen.strategy, owner, desired, live).model_copy(
+                update={"peak": most}
+            ),
         )
         return _answer(record, planned, desired)
 

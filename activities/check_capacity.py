@@ -11,12 +11,13 @@ from temporalio import activity
 
 from activities.events import tell
 from activities.reading import at_present_counts, read_live, read_service
-from activities.records import Records, now, timestamp
+from activities.records import Records
+from activities.waiting_ahead import waiting_ahead
 from omeflow.api.errors import Invalid
 from omeflow.api.kinds import NODE, POD
 from omeflow.api.policies import OnNoCapacity
-from omeflow.api.rollouts import InferenceRollout, Phase, Status, Wait
-from omeflow.api.steps import CHECK_CAPACITY, AwaitRequest, Room, WithoutSurge
+from omeflow.api.rollouts import InferenceRollout
+from omeflow.api.steps import CAPACITY, CHECK_CAPACITY, AwaitRequest, Room, WithoutSurge
 from omeflow.kube.client import Cluster
 from omeflow.rollout.capacity import Held, Surge, held, missing
 from omeflow.rollout.roles import RoleState
@@ -89,7 +90,7 @@ class CheckCapacity:
         return [one async for page in pages for one in map(held, page.items) if one]
 
     async def _record(self, record: InferenceRollout, request: AwaitRequest, lacking: str) -> None:
-        await self.records.write_status(record, lambda latest: _waiting(latest, request, lacking))
+        await self.records.write_status(record, lambda latest: waiting_ahead(latest, request, CAPACITY, lacking))
         stage, number = request.stage.name, record.spec.number
         outcome = "is blocked" if request.passed else "waits"
         await tell(
@@ -111,32 +112,3 @@ def _spared(surges: list[Surge], fewer: list[Surge], lacking: str) -> WithoutSur
 def _is_there(state: RoleState | None, attempt: int) -> bool:
     """Whether the role has reached all of its pods with the template that the stage gives it."""
     return state is not None and state.attempt == attempt and state.settled
-
-
-def _waiting(record: InferenceRollout, request: AwaitRequest, lacking: str) -> Status:
-    """Status of an attempt that has gone through its former stages, and waits before the next one."""
-    moment = now()
-    over = [
-        timing if timing.finished_at else timing.model_copy(update={"finished_at": moment})
-        for timing in record.status.stages
-    ]
-    name, deadline = f"capacity for {request.stage.name}", timestamp(request.deadline) if request.deadline else None
-    blocked = request.passed or _is_blocked(record.status, name, deadline)
-    wait = Wait(name=name, reason=f"deadline passed; {lacking}" if blocked else lacking, deadline=deadline)
-    phase = Phase.BLOCKED if blocked else Phase.PROGRESSING
-    waiting = {
-        "phase": phase,
-        "stage": request.stage.name,
-        "message": lacking if blocked else None,
-        "run_id": activity.info().workflow_run_id,
-        "started_at": record.status.started_at or moment,
-        "stages": over,
-        "wait": wait,
-    }
-    return record.status.model_copy(update=waiting)
-
-
-def _is_blocked(status: Status, name: str, deadline: str | None) -> bool:
-    """Whether it has been told of this very wait that its deadline has passed."""
-    told = status.wait
-    return status.phase is Phase.BLOCKED and told is not None and (told.name, told.deadline) == (name, deadline)

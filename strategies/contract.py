@@ -243,6 +243,13 @@ class Strategy(Protocol):
             ValueError: a bound of a rolling update cannot be read.
         """
 
+    def warm_up(self, owner: Owner, attempt: int, role: DesiredRole, live: Live) -> Manifest | None:
+        """What pulls a role's new images to the nodes of its pods before these are replaced; None: nothing is to be.
+
+        Args:
+            live: as for `surge`.
+        """
+
     def served_attempts(self, service: str, live: Live) -> dict[str, int]:
         """Attempt whose template each live role has."""
 

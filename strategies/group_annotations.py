@@ -20,6 +20,7 @@ IN_PLACE_SCHEDULING = "omeflow.io/in-place-scheduling"
 RESTART_POLICY = "omeflow.io/restart-policy"
 RESTART_DELAY = "omeflow.io/restart-delay"
 RESTART_MAX_DELAY = "omeflow.io/restart-max-delay"
+WARM_UP = "omeflow.io/warm-up"
 
 OF_THE_SERVICE = (GANG_SCHEDULING, GANG_TIMEOUT, GANG_QUEUE, GANG_PRIORITY_CLASS)
 """What counts on the service itself only; the others count on a component too, which goes first."""
@@ -30,6 +31,7 @@ OF_GROUPS = (
     RESTART_POLICY,
     RESTART_DELAY,
     RESTART_MAX_DELAY,
+    WARM_UP,
 )
 _IN_RBGS_WORDS = {
     f"{RBG_PREFIX}group-gang-scheduling": GANG_SCHEDULING,

@@ -15,7 +15,7 @@ from omeflow.api.steps import Plan, Stage
 from omeflow.components.inputs import Inputs
 from omeflow.rollout.differences import describe
 from omeflow.rollout.planner import RoleChange, plan_stages
-from strategies.contract import Desired, DesiredRole, Live, Manifest, Reference, RoleVersion, Strategy
+from strategies.contract import Desired, DesiredRole, Live, Manifest, Owner, Reference, RoleVersion, Strategy
 from strategies.history import Former, History
 from strategies.moving import held_counts, moves, served_elsewhere, switched
 from strategies.pending import in_a_sentence
@@ -94,6 +94,18 @@ def plan_attempt(
         policy=policy,
     )
     return _with_steps(plan, desired, history, forced=forced or attempt == 1)
+
+
+def with_warm_ups(
+    plan: RolloutPlan, attempt: int, strategy: Strategy, owner: Owner, desired: Desired, live: Live
+) -> RolloutPlan:
+    """The plan, with a mark on the stages whose new images are to be on the nodes first."""
+    asked = [role for role in plan.changed_roles if strategy.warm_up(owner, attempt, desired.roles[role], live)]
+    stages = [
+        stage.model_copy(update={"warm_up": True}) if any(role in asked for role in stage.roles) else stage
+        for stage in plan.stages
+    ]
+    return plan.model_copy(update={"stages": stages})
 
 
 def repair_plan(plan: RolloutPlan, desired: Desired) -> Plan:

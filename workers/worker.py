@@ -20,6 +20,7 @@ from activities.record_wait import RecordWait
 from activities.records import Records
 from activities.replace_stuck import ReplaceStuck
 from activities.select_strategy import SelectStrategy
+from activities.warm_up import WarmUp
 from omeflow.kube.client import Cluster
 from strategies.manager import StrategyManager, default_manager
 from workers.settings import Settings
@@ -47,6 +48,7 @@ def make_worker(
             SelectStrategy(cluster, manager, records, settings.ome_namespace).run,
             BuildConfigs(cluster, manager, records).run,
             shared.rbac,
+            WarmUp(cluster, manager, records).run,
             CheckCapacity(cluster, manager, records).run,
             ApplyWorkload(cluster, manager, records).run,
             shared.autoscalers,

@@ -13,7 +13,7 @@ from workflows.running import Running
 
 with workflow.unsafe.imports_passed_through():
     from omeflow.api import steps
-    from omeflow.api.steps import Action, ControlRequest, Hold, ReplayRequest, Rollout
+    from omeflow.api.steps import CAPACITY, Action, ControlRequest, Hold, ReplayRequest, Rollout
     from workflows import story
 
 NOT_BLOCKED = "NotBlocked"
@@ -131,7 +131,8 @@ class Controls(Running):
             return f"attempt {request.attempt}: {self._rollout.gate.gates[0].name} is tried again, with a new deadline"
         stage = self._rollout.plan.stages[self._rollout.next_stage]
         if self._rollout.lacks:
-            return f"attempt {request.attempt}: room for {stage.name} is looked for again, with a new deadline"
+            what = f"room for {stage.name} is" if self._rollout.ahead == CAPACITY else f"images for {stage.name} are"
+            return f"attempt {request.attempt}: {what} looked for again, with a new deadline"
         return f"attempt {request.attempt}: stage {stage.name} is applied again, with a new deadline"
 
     @replay.validator

@@ -8,12 +8,30 @@ from workflows.gates import Gates, behind
 
 with workflow.unsafe.imports_passed_through():
     from omeflow.api import steps
-    from omeflow.api.steps import AwaitRequest, Ratio, RoleNumbers, Rollout, Stage, StageRequest, StageState
+    from omeflow.api.steps import (
+        CAPACITY,
+        IMAGES,
+        AwaitRequest,
+        Ratio,
+        RoleNumbers,
+        Rollout,
+        Stage,
+        StageRequest,
+        StageState,
+    )
     from workflows import story
 
 FIRST_POLL = timedelta(seconds=30)
 LONGEST_POLL = timedelta(minutes=10)
 GOES_BY_STEPS = "goes-by-steps"
+AHEAD_OF_A_HELD_STAGE = 3600
+"""Seconds: such a stage has no deadline of its own."""
+_AHEAD = {
+    CAPACITY: (steps.CHECK_CAPACITY, FIRST_POLL, LONGEST_POLL),
+    IMAGES: (steps.WARM_UP, timedelta(seconds=5), FIRST_POLL),
+}
+"""Which step looks, and after how long again: first, and at last."""
+_LACK = {CAPACITY: "no room", IMAGES: "no images"}
 
 
 class Stages(Gates):
@@ -21,7 +39,7 @@ class Stages(Gates):
         """Apply a stage and wait for it. False: interrupted."""
         stage = rollout.plan.stages[index]
         if not rollout.stage_applied:
-            if not await self._may_go_on(rollout) or not await self._find_room(rollout, stage, index):
+            if not await self._may_go_on(rollout) or not await self._is_prepared_for(rollout, stage, index):
                 return False
             await self._apply(rollout, stage, index, f"{stage.name}: {stage.reason}")
         if not rollout.prepared:
@@ -35,11 +53,18 @@ class Stages(Gates):
         self._forget_replay()
         return True
 
-    async def _find_room(self, rollout: Rollout, stage: Stage, index: int) -> bool:
-        """Wait until there is room for the pods that the stage runs on top of those that run. False: interrupted."""
-        if not stage.capacity:
-            return True
-        poll = FIRST_POLL
+    async def _is_prepared_for(self, rollout: Rollout, stage: Stage, index: int) -> bool:
+        """Wait for what is to be there before the stage is applied. False: interrupted."""
+        waits_for_room = bool(rollout.lacks) and rollout.ahead == CAPACITY
+        if stage.warm_up and not waits_for_room and not await self._wait_ahead(rollout, stage, index, IMAGES):
+            return False
+        return not stage.capacity or await self._wait_ahead(rollout, stage, index, CAPACITY)
+
+    async def _wait_ahead(self, rollout: Rollout, stage: Stage, index: int, what: str) -> bool:
+        """Wait until there is room for the pods that the stage runs on top of those that run, or its images are on the
+        nodes. False: interrupted."""
+        look, poll, longest = _AHEAD[what]
+        rollout.ahead = what
         while not rollout.skip:
             if not await self._may_go_on(rollout):
                 return False
@@ -48,20 +73,21 @@ class Stages(Gates):
             if self._state.again:
                 self._state.again, rollout.blocked, rollout.lacks = "", False, ""
             if not rollout.lacks:
-                rollout.deadline = (workflow.now() + timedelta(seconds=stage.deadline_seconds)).isoformat()
+                ends = workflow.now() + timedelta(seconds=stage.deadline_seconds or AHEAD_OF_A_HELD_STAGE)
+                rollout.deadline = ends.isoformat()
             passed = not rollout.blocked and workflow.now() >= datetime.fromisoformat(rollout.deadline)
-            room = await self._write(steps.CHECK_CAPACITY, _reading(rollout, stage, index, passed), f"for {stage.name}")
+            room = await self._write(look, _reading(rollout, stage, index, passed), f"for {stage.name}")
             rollout.lacks, rollout.without_surge = room.missing, room.without_surge
             if not room.missing:
                 break
             if passed:
                 await self._block(rollout)
             self._show()
-            if rollout.blocked and self._roll_back(rollout, stage.on_failure, f"no room: {room.missing}"):
+            if rollout.blocked and self._roll_back(rollout, stage.on_failure, f"{_LACK[what]}: {room.missing}"):
                 return False
             await self._continue_as_new_if_long()
             if await self._sleep(rollout, poll, room.missing):
-                poll = min(poll * 2, LONGEST_POLL)
+                poll = min(poll * 2, longest)
         if rollout.blocked:
             self._tell(story.phase("Progressing"))
         rollout.lacks, rollout.skip, rollout.blocked, self._state.again = "", "", False, ""

@@ -102,7 +102,7 @@ def _own_wait(rollout: Rollout, roles: Mapping[str, RoleNumbers]) -> Waiting:
         stage = rollout.plan.stages[rollout.next_stage]
         reason = f"deadline passed; {rollout.lacks}" if rollout.blocked else rollout.lacks
         phase = "Blocked" if rollout.blocked else "Progressing"
-        return Waiting(phase=phase, name=f"capacity for {stage.name}", reason=reason, deadline=rollout.deadline)
+        return Waiting(phase=phase, name=f"{rollout.ahead} for {stage.name}", reason=reason, deadline=rollout.deadline)
     if not rollout.stage_applied or rollout.next_stage >= len(rollout.plan.stages):
         return Waiting(phase="Progressing")
     stage = rollout.plan.stages[rollout.next_stage]

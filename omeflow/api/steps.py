@@ -198,6 +198,8 @@ class Stage(Message):
     """The policy keeps instances of its roles at their former template: it waits, for ever, until that says less."""
     capacity: bool = False
     """Whether there is to be room for its surge pods before it is applied."""
+    warm_up: bool = False
+    """Whether its new images are to be on the nodes of its pods before it is applied."""
     ratio: Ratio | None = None
     """In which some of its roles are updated, step by step."""
 
@@ -339,9 +341,13 @@ class StageState(Message):
     waits_for: str = ""
 
 
+CAPACITY, IMAGES = "capacity", "images"
+"""What a stage may wait for before it is applied."""
+
+
 class Room(Message):
-    """Whether the pods that a stage runs on top of those that run have room; `missing` says what lacks, if they have
-    none. Where the policy says so, it goes on without some of them instead."""
+    """Whether what a stage needs before it is applied is there: room, or images; `missing` says what is not. Where the
+    policy says so, a stage goes on without some of its surge instead."""
 
     missing: str = ""
     without_surge: WithoutSurge | None = None
@@ -407,7 +413,9 @@ class Rollout(Message):
     without_surge: WithoutSurge | None = None
     """What the stage in hand does without."""
     lacks: str = ""
-    """What the stage that is next waits for room for; its deadline is that of this wait."""
+    """What the stage that is next waits for before it is applied; its deadline is that of this wait."""
+    ahead: str = CAPACITY
+    """Of which sort that is."""
     gate: Gating | None = None
     skip: str = ""
     """Who said that the stage in hand counts as done."""
@@ -457,6 +465,7 @@ SELECT_STRATEGY = Step("select-strategy", SelectRequest, Selection)
 BUILD_CONFIGS = Step("build-configs", BuildRequest, Plan)
 APPLY_RBAC = Step("apply-rbac", StepRequest, Applied)
 CHECK_CAPACITY = Step("check-capacity", AwaitRequest, Room, timeout=timedelta(seconds=60))
+WARM_UP = Step("warm-up", AwaitRequest, Room)
 APPLY_WORKLOAD = Step("apply-workload", StageRequest, Applied)
 APPLY_AUTOSCALERS = Step("apply-autoscalers", StepRequest, Applied)
 APPLY_EXPOSURE = Step("apply-exposure", ExposureRequest, Applied)

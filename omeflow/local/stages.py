@@ -9,6 +9,7 @@ kwok loads none of its own.
   (re)start, with `imageID`, `restartCount` and `lastState`. An image with the tag `does-not-exist` cannot be pulled:
   its container waits in ImagePullBackOff until the image changes.
 - `pod-readiness`: Ready is not what ContainersReady and the readiness gates make it, in either direction.
+- `pod-end`: a pod that pulls images for a RoleBasedGroupWarmup has done its work as soon as it runs.
 - `pod-delete`: a deleted pod without finalizers goes, a moment later. kwok deletes by name, and once for every event of
   a pod on its way out, that of its own deletion (grace 0) too: a late one would hit the pod that came instead.
 
@@ -18,6 +19,8 @@ The annotation `local.omeflow.io/startup: 20s` delays `pod-containers`: a model 
 from typing import Any
 
 import yaml
+
+from omeflow.local.rbg.wire import WARMUP_NAME
 
 UNPULLABLE_TAG = "does-not-exist"
 STARTUP = "local.omeflow.io/startup"
@@ -172,6 +175,15 @@ def pod_stages() -> list[dict[str, Any]]:
             "pod-readiness",
             when=[lives, unfinished, {"key": _READY_IS_CURRENT, "operator": "In", "values": ["false"]}],
             then=_status_patch(_HELD_CONDITIONS + _CONTAINERS_READY_AS_HELD + _CONDITIONS),
+        ),
+        _stage(
+            "pod-end",
+            when=[
+                lives,
+                {"key": f'.metadata.labels["{WARMUP_NAME}"]', "operator": "Exists"},
+                {"key": ".status.phase", "operator": "In", "values": ["Running"]},
+            ],
+            then=_status_patch("phase: Succeeded"),
         ),
         _stage(
             "pod-delete",

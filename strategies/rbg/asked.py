@@ -26,6 +26,7 @@ from strategies.group_annotations import (
     RESTART_DELAY,
     RESTART_MAX_DELAY,
     RESTART_POLICY,
+    WARM_UP,
     place_of,
     refuse_unread,
 )
@@ -56,6 +57,7 @@ def ensure_understood(owner: Owner, components: Components) -> None:
         asked.role_annotations()
         asked.restart_policy()
         asked.placed({})
+        asked.warm_up()
     for key in (RESTART_POLICY, RESTART_DELAY, RESTART_MAX_DELAY):
         spread = any(config.mode is DeploymentMode.MULTI_NODE for config in components.configs.values())
         if key in components.annotations and not spread:
@@ -117,6 +119,10 @@ class Asked:
                 f" ({delays['baseDelaySeconds']} s)",
             )
         return {"type": policy or _RECREATE, **delays}
+
+    def warm_up(self) -> bool:
+        """Whether new images are pulled before pods are replaced. Raises Invalid."""
+        return self._one_of(WARM_UP, ("true", "false")) == "true"
 
     def pod_labels(self) -> dict[str, str]:
         """Labels that pods carry for their place."""

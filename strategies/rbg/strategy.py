@@ -30,6 +30,7 @@ from strategies.rbg import group, observe
 from strategies.rbg.asked import ensure_understood
 from strategies.rbg.roles import RECREATE, desired_role
 from strategies.rbg.surge import role_surge
+from strategies.rbg.warmup import warmup
 
 _MODES = {
     ENGINE: (DeploymentMode.RAW, DeploymentMode.MULTI_NODE),
@@ -115,6 +116,9 @@ class RBGStrategy:
     ) -> list[Surge]:
         found, pods = _group(service, live), live.of(POD)
         return [surge for role in roles for surge in role_surge(role, found, pods, limits.get(role.role))]
+
+    def warm_up(self, owner: Owner, attempt: int, role: DesiredRole, live: Live) -> Manifest | None:
+        return warmup(owner, attempt, role, live.of(POD))
 
     def served_attempts(self, service: str, live: Live) -> dict[str, int]:
         return observe.served_attempts(_group(service, live))

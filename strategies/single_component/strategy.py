@@ -28,6 +28,7 @@ from strategies.contract import (
     DesiredRole,
     Live,
     LiveLimits,
+    Manifest,
     Observed,
     Owner,
     PlanRequest,
@@ -123,6 +124,9 @@ class SingleComponentStrategy:
         self, service: str, roles: Sequence[DesiredRole], live: Live, limits: Mapping[str, UpdateLimits] = {}
     ) -> list[Surge]:
         return surges(roles, live, limits)
+
+    def warm_up(self, owner: Owner, attempt: int, role: DesiredRole, live: Live) -> Manifest | None:
+        return None  # no backend of these pulls images ahead
 
     def served_attempts(self, service: str, live: Live) -> dict[str, int]:
         return observe.served_attempts(service, live)

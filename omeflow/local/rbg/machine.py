@@ -5,16 +5,17 @@ metadata is no reason to look, and neither is a group's count for its adapter (r
 """
 
 from omeflow.kube.request import Object
-from omeflow.local.rbg import adapter, group, instance, workload
+from omeflow.local.rbg import adapter, group, instance, warmup, workload
 from omeflow.local.rbg.health import UnhealthySince
 from omeflow.local.simulation.machine import Machine
 from omeflow.local.simulation.objects import status_of
 from omeflow.local.simulation.state import Key
 from omeflow.local.simulation.writes import Step
 
-GROUP, ADAPTER, WORKLOAD, INSTANCE, POD = (
+GROUP, ADAPTER, WARMUP, WORKLOAD, INSTANCE, POD = (
     "RoleBasedGroup",
     "RoleBasedGroupScalingAdapter",
+    "RoleBasedGroupWarmup",
     "RoleInstanceSet",
     "RoleInstance",
     "Pod",
@@ -32,6 +33,8 @@ class RBGMachine(Machine):
             return group.reconcile(obj, self.observed, now=now)
         if kind == ADAPTER:
             return adapter.reconcile(obj, self.observed, now=now)
+        if kind == WARMUP:
+            return warmup.reconcile(obj, self.observed, now=now)
         if kind == WORKLOAD:
             return workload.reconcile(obj, self.observed, self._unhealthy, now=now)
         return instance.reconcile(obj, self.observed, now=now)
@@ -47,6 +50,9 @@ class RBGMachine(Machine):
             if former is None or former["spec"] != obj["spec"]:
                 self.make_due([Key.of(obj)])
                 self.make_owner_due(obj, GROUP)
+        elif kind == WARMUP:
+            if former is None or former["spec"] != obj["spec"] or _phase(former) != _phase(obj):
+                self.make_due([Key.of(obj)])
         elif kind == WORKLOAD:
             self.make_due([Key.of(obj)])
             if former is None or _progress(former) != _progress(obj):
@@ -56,6 +62,11 @@ class RBGMachine(Machine):
             self.make_due([Key.of(obj)])
         elif kind == POD:
             self.make_owner_due(obj, INSTANCE)
+            self.make_owner_due(obj, WARMUP)
+
+
+def _phase(of_warmup: Object) -> str:
+    return str(status_of(of_warmup).get("phase"))
 
 
 def _progress(of_workload: Object) -> tuple[int, Object]:

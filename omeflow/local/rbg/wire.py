@@ -29,6 +29,10 @@ UPDATE_STATE = f"{RBG_PREFIX}inplace-update-state"
 POD_NAME = "statefulset.kubernetes.io/pod-name"
 REVISION_HASH = "controller-revision-hash"
 
+WARMUP_NAME = "workloads.x-k8s.io/warmup-name"
+WARMUP_UID = "workloads.x-k8s.io/warmup-uid"
+WARMUP_NODE = "workloads.x-k8s.io/node-name"
+
 LEADER, WORKER = "leader", "worker"
 STANDALONE_TYPE, LEADER_WORKER_TYPE, COMPONENTS_TYPE = "PodTemplate", "LeaderWorkerSet", "Components"
 

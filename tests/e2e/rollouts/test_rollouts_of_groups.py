@@ -1,5 +1,6 @@
 """What only a RoleBasedGroup offers, as its users see it: budgets, gangs, places, restarts."""
 
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from omeflow.api.kinds import (
     FINE_TUNED_WEIGHT,
     POD_DISRUPTION_BUDGET,
     ROLE_BASED_GROUP,
+    ROLE_BASED_GROUP_WARMUP,
     ROLE_INSTANCE_SET,
     SCALING_ADAPTER,
     Kind,
@@ -20,6 +22,7 @@ Manifest = dict[str, Any]
 MODEL = "llama-3-8b"
 POD_GROUP = Kind("scheduling.x-k8s.io", "v1alpha1", "PodGroup", "podgroups")
 NEW = "registry.example/sglang:0.5.0"
+BAD = "registry.example/sglang:does-not-exist"
 
 
 @pytest.mark.parametrize(("bounds", "allowed"), [({}, 1), ({"minAvailable": 1}, 2)])
@@ -199,3 +202,46 @@ async def test_another_fine_tuned_weight_is_served_by_all_pods(platform: Platfor
     for name, pod in after.items():
         assert pod["metadata"]["annotations"]["ome.io/inject-fine-tuned-adapter"] == f"{platform.namespace}-medical"
         assert pod["metadata"]["uid"] != before[name]["metadata"]["uid"]
+
+
+async def test_an_image_is_on_the_nodes_before_a_pod_is_replaced_and_a_bad_one_never_gets_so_far(
+    platform: Platform,
+) -> None:
+    manifest = example("multi-node-engine")
+    manifest["metadata"]["annotations"]["omeflow.io/warm-up"] = "true"
+    await platform.create(manifest)
+    await platform.ended("wide", 1)
+    assert await platform.objects(ROLE_BASED_GROUP_WARMUP) == []
+    before = await platform.pods("wide")
+
+    await platform.edit("wide", _leader_image(BAD))
+    shown = await platform.eventually(
+        lambda: platform.shown("wide", "RolledOut"),
+        lambda shown: f"ImagePullBackOff {BAD}" in shown.get("message", ""),
+        what="the image that no node can pull",
+    )
+    assert "images for engine" in shown["message"]
+    [record] = [one for one in await platform.attempts("wide") if one.spec.number == 2]
+    assert record.status.wait is not None
+    assert record.status.wait.name == "images for engine"
+    now = await platform.pods("wide")
+    assert {name: pod["metadata"]["resourceVersion"] for name, pod in now.items()} == {
+        name: pod["metadata"]["resourceVersion"] for name, pod in before.items()
+    }
+
+    await platform.edit("wide", _leader_image(NEW))
+    await platform.ended("wide", 3)
+    warmups = {one["metadata"]["name"]: one for one in await platform.objects(ROLE_BASED_GROUP_WARMUP)}
+    warmup = warmups["warm-wide-engine-3"]
+    assert warmup["status"]["phase"] == "Completed"
+    leaders = {pod["spec"]["nodeName"] for name, pod in before.items() if name.startswith("wide-engine")}
+    assert warmup["spec"]["targetNodes"]["imagePreload"]["images"] == [NEW]
+    assert set(warmup["spec"]["targetNodes"]["nodeNames"]) <= leaders
+    ended = datetime.fromisoformat(warmup["status"]["completionTime"])
+    record = (await platform.attempts("wide"))[-1]
+    assert record.status.stages[0].started_at is not None
+    assert datetime.fromisoformat(record.status.stages[0].started_at) >= ended
+
+
+def _leader_image(of: str) -> Manifest:
+    return {"spec": {"engine": {"leader": {"runner": {"name": "ome-container", "image": of}}}}}

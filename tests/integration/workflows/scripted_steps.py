@@ -31,6 +31,7 @@ ALL = (
     steps.APPLY_EXPOSURE,
     steps.AWAIT_ROLLOUT,
     steps.CHECK_CAPACITY,
+    steps.WARM_UP,
     steps.CHECK_GATE,
     steps.RECORD_WAIT,
     steps.REPLACE_STUCK,
@@ -75,6 +76,7 @@ class ScriptedSteps:
         self.waiting: set[str] = set()
         self.healthy = True
         self.missing = ""
+        self.pulling = ""
         self.calls: list[tuple[AnyStep, Any]] = []
         self._answers: defaultdict[str, deque[Message | OmeflowError]] = defaultdict(deque)
         self._holds: defaultdict[str, deque[Hold]] = defaultdict(deque)
@@ -154,6 +156,8 @@ class ScriptedSteps:
             return self._state(request)
         if which is steps.CHECK_CAPACITY:
             return steps.Room(missing=self.missing)
+        if which is steps.WARM_UP:
+            return steps.Room(missing=self.pulling)
         if which is steps.CHECK_GATE:
             return steps.GateAnswer(said="503", holds=self.healthy)
         if which is steps.CLOSE_ATTEMPT:

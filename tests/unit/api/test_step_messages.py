@@ -27,6 +27,7 @@ def test_the_names_of_the_steps_are_those_of_the_design() -> None:
         "build-configs",
         "apply-rbac",
         "check-capacity",
+        "warm-up",
         "apply-workload",
         "apply-autoscalers",
         "apply-exposure",

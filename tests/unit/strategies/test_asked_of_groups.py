@@ -254,3 +254,9 @@ def test_a_record_without_annotations_is_applied_as_before() -> None:
     manifest = applies(OWNER, {"engine": version(1, "engine")}, None)[0].manifest
     assert manifest["metadata"]["annotations"] == {"omeflow.io/engine-attempt": "1"}
     assert manifest["spec"]["roles"][0]["annotations"] == {"omeflow.io/attempt": "1"}
+
+
+def test_a_warm_up_is_asked_for_or_not() -> None:
+    assert "has to be true or false" in refused({"omeflow.io/warm-up": "yes"})
+    asked = planned({"omeflow.io/warm-up": "true"}, router={"omeflow.io/warm-up": "false"})
+    assert {role: one.digest for role, one in asked.items()} == {role: one.digest for role, one in planned({}).items()}
