@@ -4,7 +4,6 @@ The run waits and asks again; this step only looks, and records what is missing.
 read once each, and only if something comes on top.
 """
 
-import asyncio
 from dataclasses import dataclass
 
 from temporalio import activity
@@ -12,22 +11,20 @@ from temporalio import activity
 from activities.events import tell
 from activities.reading import at_present_counts, read_live, read_service
 from activities.records import Records
+from activities.room import without_room
 from activities.waiting_ahead import waiting_ahead
 from omeflow.api.errors import Invalid
-from omeflow.api.kinds import NODE, POD
 from omeflow.api.policies import OnNoCapacity
 from omeflow.api.rollouts import InferenceRollout
 from omeflow.api.steps import CAPACITY, CHECK_CAPACITY, AwaitRequest, Room, WithoutSurge
 from omeflow.kube.client import Cluster
-from omeflow.rollout.capacity import Held, Surge, held, missing
+from omeflow.rollout.capacity import Surge
 from omeflow.rollout.roles import RoleState
 from strategies.contract import Live, Owner
 from strategies.limits import update_limits
 from strategies.manager import StrategyManager
 from strategies.planning import expected_attempts
 from strategies.recorded import objects_of, plan_of
-
-_HOLDING_A_NODE = "spec.nodeName!=,status.phase!=Succeeded,status.phase!=Failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +76,7 @@ class CheckCapacity:
 
     async def _lacking(self, surges: list[Surge]) -> str:
         """What lacks for these pods, in a sentence."""
-        if not any(surge.pods for surge in surges):
-            return ""
-        nodes, running = await asyncio.gather(self.cluster.list(NODE), self._running())
-        return "; ".join(missing(surges, nodes, running))
-
-    async def _running(self) -> list[Held]:
-        """What the pods of the cluster hold, read page by page: the pods themselves may be many."""
-        pages = self.cluster.pages(POD, field_selector=_HOLDING_A_NODE)
-        return [one async for page in pages for one in map(held, page.items) if one]
+        return "; ".join(await without_room(self.cluster, [surges]))
 
     async def _record(self, record: InferenceRollout, request: AwaitRequest, lacking: str) -> None:
         await self.records.write_status(record, lambda latest: waiting_ahead(latest, request, CAPACITY, lacking))

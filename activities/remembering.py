@@ -1,6 +1,7 @@
 """The history of a service as steps need it, read from its attempt records."""
 
 import asyncio
+from collections.abc import Iterable
 
 from activities.records import Records
 from omeflow.api.errors import NotFound
@@ -21,7 +22,12 @@ async def read_history(records: Records, record: InferenceRollout, *, only: set[
             for number in sorted(only)
         ]
         known = [found for found in await asyncio.gather(*(_find(records, one) for one in wanted)) if found]
-    return History([_former(other) for other in known if _planned_before(other, record)])
+    return history_of([other for other in known if _planned_before(other, record)])
+
+
+def history_of(planned: Iterable[InferenceRollout]) -> History:
+    """Of records with a plan, oldest first."""
+    return History([_former(one) for one in planned])
 
 
 async def _find(records: Records, attempt: Attempt) -> InferenceRollout | None:

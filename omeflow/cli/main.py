@@ -18,6 +18,7 @@ from omeflow.cli import (
     codec_server,
     demo,
     install_crds,
+    migrate,
     render,
     replay,
     rollout,
@@ -47,6 +48,7 @@ app.add_typer(rollout.app, name="rollout", epilog=rollout.EXAMPLES)
 app.command(name="status", epilog=status.EXAMPLES)(status.status)
 app.command(name="shadow", epilog=shadow.EXAMPLES)(shadow.shadow)
 app.command(name="takeover", epilog=takeover.EXAMPLES)(takeover.takeover)
+app.command(name="migrate", epilog=migrate.EXAMPLES)(migrate.migrate)
 app.command(name="install-crds", epilog=install_crds.EXAMPLES)(install_crds.install_crds)
 app.command(name="codec-server", epilog=codec_server.EXAMPLES)(codec_server.codec_server)
 
