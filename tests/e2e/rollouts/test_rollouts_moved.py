@@ -17,10 +17,13 @@ from omeflow.api.kinds import (
     HORIZONTAL_POD_AUTOSCALER,
     LEADER_WORKER_SET,
     POD,
+    ROLLOUT_POLICY,
     SCALING_ADAPTER,
     SERVICE,
 )
 from omeflow.api.names import DEPLOYMENT_MODE
+from omeflow.api.policies import DEFAULT
+from omeflow.api.steps import APPROVE, ControlRequest
 from omeflow.kube.cache import ListWatch
 from omeflow.kube.store import Change
 from strategies.pods import is_ready
@@ -185,3 +188,49 @@ async def test_groups_of_pods_move_between_a_leader_worker_set_and_a_role_based_
     live = await platform.cluster.get(LEADER_WORKER_SET, "lws-wide-engine", platform.namespace)
     assert live["spec"]["replicas"] == 2
     await platform.eventually(platform.remains, lambda left: "RoleBasedGroup" not in left, what="no group")
+
+
+async def policed(platform: Platform, **spec: Any) -> None:
+    """Have all services of the namespace follow a policy."""
+    policy = {
+        "apiVersion": ROLLOUT_POLICY.api_version,
+        "kind": ROLLOUT_POLICY.name,
+        "metadata": {"name": DEFAULT, "namespace": platform.namespace},
+        "spec": spec,
+    }
+    await platform.cluster.apply(policy, manager="user")
+
+
+async def test_a_move_that_misses_its_deadline_is_rolled_back_where_the_policy_says_so(platform: Platform) -> None:
+    await serving_as(platform, RAW)
+    served, led = await engines(platform), await leads(platform)
+    await policed(platform, deadline="3s", onFailure="Rollback")
+    await platform.edit("plain", mode(GROUP, BAD))
+    record = await platform.ended("plain", 3)
+    assert (record.spec.cause, record.spec.strategy, record.status.stages) == ("rollback", "SingleComponent", [])
+    await platform.eventually(lambda: engines(platform), lambda found: found == served, what="the former pods alone")
+    assert "RoleBasedGroup" not in await platform.remains()
+    assert await leads(platform) == led
+    await platform.condition("plain", "Ready", status="True")
+
+
+async def test_a_gate_of_the_policy_holds_a_move_between_its_roles(platform: Platform) -> None:
+    await serving_as(platform, RAW)
+    led = await leads(platform)
+    await policed(platform, gates=[{"after": ["engine"], "approval": {}}])
+    await platform.edit("plain", mode(GROUP, GOOD))
+    await platform.eventually(
+        lambda: platform.shown("plain", "RolledOut"),
+        lambda shown: "attempt 2, approval after engine" in shown.get("message", ""),
+        what="the wait for approval",
+    )
+    assert [role["name"] for role in (await platform.group("plain"))["spec"]["roles"]] == ["engine"]
+    assert await leads(platform) == led
+    await platform.condition("plain", "Ready", status="True")
+
+    uid = (await platform.service("plain"))["metadata"]["uid"]
+    run = platform.temporal.get_workflow_handle(f"isvc/{platform.namespace}/plain")
+    request = ControlRequest(uid=uid, attempt=2, by="somebody", gate="approval after engine")
+    await run.execute_update(APPROVE, request, result_type=str)
+    await platform.ended("plain", 2)
+    assert (await leads(platform))[1] == SCALING_ADAPTER.name
