@@ -5,7 +5,7 @@ import base64
 import datetime
 import ipaddress
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from kubernetes.aio import client, config
 
+from clusters.backends import Backend
 from omeflow.kube.client import Cluster
 from omeflow.local import crds
 from omeflow.local.ports import free_ports
@@ -28,7 +29,7 @@ _PODS = "-v1-pod"
 
 
 @asynccontextmanager
-async def rbg_manager(binary: Path, kubeconfig: Path, directory: Path) -> AsyncIterator[None]:
+async def rbg_manager(binary: Path, kubeconfig: Path, directory: Path) -> AsyncIterator[Backend]:
     """RoleBasedGroup's manager, ready; its webhooks are not needed (rbg.md)."""
     (port,) = free_ports(1)
     arguments = [
@@ -37,13 +38,17 @@ async def rbg_manager(binary: Path, kubeconfig: Path, directory: Path) -> AsyncI
         f"--health-probe-bind-address=127.0.0.1:{port}",
         "--metrics-bind-address=0",
     ]
-    async with _running("rbg-manager", [binary, *arguments], directory, health=port):
-        yield
+    command = [binary, *arguments]
+    async with Backend(lambda: _running("rbg-manager", command, directory, health=port), real=True) as backend:
+        yield backend
 
 
 @asynccontextmanager
-async def lws_manager(binary: Path, kubeconfig: Path, directory: Path) -> AsyncIterator[None]:
-    """LeaderWorkerSet's manager, ready, with its webhooks, which label the pods (other-workloads.md 2.4)."""
+async def lws_manager(binary: Path, kubeconfig: Path, directory: Path) -> AsyncIterator[Backend]:
+    """LeaderWorkerSet's manager, ready, with its webhooks, which label the pods (other-workloads.md 2.4).
+
+    While it is stopped, the API server goes on asking its webhooks, and refuses what they would have to answer.
+    """
     health, webhooks = free_ports(2)
     certificate = _certificate(directory / "certificates")
     settings = {
@@ -60,11 +65,15 @@ async def lws_manager(binary: Path, kubeconfig: Path, directory: Path) -> AsyncI
     command = [binary, f"--config={file}", f"--kubeconfig={kubeconfig}"]
     async with Cluster.connect(kubeconfig=kubeconfig, timeout=60) as cluster:
         await crds.establish(cluster, [_any_shape("DisaggregatedSet"), _any_shape("DisaggregatedSetRoleScaler")])
+
+    def manager() -> AbstractAsyncContextManager[None]:
+        return _running("lws-manager", command, directory, health=health, listens=webhooks)
+
     async with (
-        _running("lws-manager", command, directory, health=health, listens=webhooks),
+        Backend(manager, real=True) as backend,
         _admission(kubeconfig, f"https://127.0.0.1:{webhooks}", certificate),
     ):
-        yield
+        yield backend
 
 
 @asynccontextmanager

@@ -14,16 +14,16 @@ LABEL = "omeflow-tests/pool"
 
 
 class Pool:
-    """Nodes that hold the examples' model."""
+    """Nodes that hold a model: that of the examples, unless another one is named."""
 
-    def __init__(self, cluster: Cluster, name: str) -> None:
-        self.cluster, self.name = cluster, name
+    def __init__(self, cluster: Cluster, name: str, model: str = MODEL) -> None:
+        self.cluster, self.name, self.model = cluster, name, model
         self.nodes: list[str] = []
 
     @classmethod
     @asynccontextmanager
-    async def of(cls, cluster: Cluster, namespace: str) -> AsyncIterator["Pool"]:
-        pool = cls(cluster, namespace)
+    async def of(cls, cluster: Cluster, namespace: str, model: str = MODEL) -> AsyncIterator["Pool"]:
+        pool = cls(cluster, namespace, model)
         try:
             yield pool
         finally:
@@ -38,7 +38,7 @@ class Pool:
     async def add(self, gpus: int) -> str:
         """A node with so many GPUs, once it takes pods; its name."""
         prefix = f"{self.name}-{len(self.nodes)}"
-        [node] = gpu_nodes(1, models=[MODEL], labels=self.selector, prefix=prefix, gpus=gpus)
+        [node] = gpu_nodes(1, models=[self.model], labels=self.selector, prefix=prefix, gpus=gpus)
         name: str = node["metadata"]["name"]
         self.nodes.append(name)
         await self.cluster.create(node)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from clusters.backends import Backend
 from clusters.managers import lws_manager, rbg_manager
 from clusters.simulations import at_work
 
@@ -20,28 +21,30 @@ CONTROLLER_LIMIT = RateLimit(qps=1000, burst=1000)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def rbg_backend(cluster_kubeconfig: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
-    """The cluster has a RoleBasedGroup controller: `real` if the environment names its binary, else `simulated`."""
+async def rbg_backend(cluster_kubeconfig: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Backend]:
+    """The cluster has a RoleBasedGroup controller: the real one if the environment names its binary."""
     if binary := os.environ.get(RBG_MANAGER):
-        async with rbg_manager(Path(binary), cluster_kubeconfig, tmp_path_factory.mktemp("rbg-manager")):
-            yield "real"
+        directory = tmp_path_factory.mktemp("rbg-manager")
+        async with rbg_manager(Path(binary), cluster_kubeconfig, directory) as backend:
+            yield backend
         return
     async with (
         Cluster.connect(kubeconfig=cluster_kubeconfig, limit=CONTROLLER_LIMIT) as cluster,
-        at_work(simulated_rbg, cluster),
+        Backend(lambda: at_work(simulated_rbg, cluster), real=False) as backend,
     ):
-        yield "simulated"
+        yield backend
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def lws_backend(cluster_kubeconfig: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
-    """The cluster has a LeaderWorkerSet controller: `real` if the environment names its binary, else `simulated`."""
+async def lws_backend(cluster_kubeconfig: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Backend]:
+    """The cluster has a LeaderWorkerSet controller: the real one if the environment names its binary."""
     if binary := os.environ.get(LWS_MANAGER):
-        async with lws_manager(Path(binary), cluster_kubeconfig, tmp_path_factory.mktemp("lws-manager")):
-            yield "real"
+        directory = tmp_path_factory.mktemp("lws-manager")
+        async with lws_manager(Path(binary), cluster_kubeconfig, directory) as backend:
+            yield backend
         return
     async with (
         Cluster.connect(kubeconfig=cluster_kubeconfig, limit=CONTROLLER_LIMIT) as cluster,
-        at_work(simulated_lws, cluster),
+        Backend(lambda: at_work(simulated_lws, cluster), real=False) as backend,
     ):
-        yield "simulated"
+        yield backend

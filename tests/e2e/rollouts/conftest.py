@@ -14,6 +14,7 @@ from pathlib import Path
 import accounts
 import pytest
 import pytest_asyncio
+from clusters.backends import Backend
 from own_ground import standing
 from platform_under_test import Platform, examples
 from privileges import NAMESPACE, PARTIAL, WATCHER, WORKER, WRITE, manifests_for, shipped
@@ -116,7 +117,7 @@ async def prepared(cluster: Cluster) -> None:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def running(
-    prepared: None, rbg_backend: str, settings: Settings, kubeconfigs: dict[str, Path]
+    prepared: None, rbg_backend: Backend, settings: Settings, kubeconfigs: dict[str, Path]
 ) -> AsyncIterator[None]:
     """One worker and one watcher for all tests that do not disturb them, each with its own account."""
     tasks = [
@@ -132,7 +133,7 @@ async def running(
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def undisturbed(
-    cluster: Cluster, namespace: str, prepared: None, rbg_backend: str, settings: Settings
+    cluster: Cluster, namespace: str, prepared: None, rbg_backend: Backend, settings: Settings
 ) -> AsyncIterator[Platform]:
     """A namespace whose worker and watcher the test starts and stops itself."""
     async with Platform.watching(cluster, namespace, await connect(settings)) as platform:

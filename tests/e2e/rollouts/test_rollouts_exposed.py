@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from clusters.backends import Backend
 from permissive_kinds import configured, serving
 from platform_under_test import Platform, example
 
@@ -67,7 +68,7 @@ CASES: dict[str, tuple[list[Kind], Manifest, Manifest]] = {
 
 @pytest.mark.parametrize("case", CASES)
 async def test_every_kind_of_object_comes_follows_an_edit_and_goes(
-    platform: Platform, lws_backend: str, case: str
+    platform: Platform, lws_backend: Backend, case: str
 ) -> None:
     kinds, documents, spec = CASES[case]
     manifest = example("deployment-engine-router")

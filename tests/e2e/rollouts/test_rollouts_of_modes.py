@@ -6,6 +6,7 @@ Knative, Ray, KEDA and Istio are only written to: their kinds are served here, a
 from typing import Any
 
 import pytest
+from clusters.backends import Backend
 from permissive_kinds import configured, serving
 from platform_under_test import Platform, example
 
@@ -57,14 +58,14 @@ async def selector(platform: Platform) -> Manifest:
 
 
 @pytest.fixture
-async def plain(platform: Platform, lws_backend: str) -> Platform:
+async def plain(platform: Platform, lws_backend: Backend) -> Platform:
     """Service `plain` of two Deployments, which has converged."""
     await platform.create(example("deployment-engine-router"))
     await platform.ended("plain", 1)
     return platform
 
 
-async def test_an_engine_of_several_nodes_is_a_leader_worker_set(platform: Platform, lws_backend: str) -> None:
+async def test_an_engine_of_several_nodes_is_a_leader_worker_set(platform: Platform, lws_backend: Backend) -> None:
     manifest = example("multi-node-engine")
     del manifest["metadata"]["annotations"]
     await platform.create(manifest)

@@ -14,6 +14,7 @@ from itertools import cycle, dropwhile, groupby
 from typing import Any
 
 import pytest
+from clusters.backends import Backend
 from platform_under_test import Platform, example
 from workload_events import Seen, events_of
 
@@ -113,7 +114,7 @@ def runs(values: Iterable[int]) -> list[int]:
 
 
 @pytest.mark.timeout(300 + 10 * EDITS)
-async def test_every_count_is_what_the_scaler_wrote_in_its_order(platform: Platform, lws_backend: str) -> None:
+async def test_every_count_is_what_the_scaler_wrote_in_its_order(platform: Platform, lws_backend: Backend) -> None:
     plain = Scaled(platform, example("deployment-engine-router"), DEPLOYMENT, "plain-engine", counts=(3, 4, 3, 2))
     wide = Scaled(platform, example("multi-node-engine"), LEADER_WORKER_SET, "lws-wide-engine", counts=(3, 1, 2))
     edits = {plain.name: EDITS - EDITS // 2, wide.name: EDITS // 2}

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from clusters.backends import Backend
 from platform_under_test import Platform, example, examples, image
 from workload_events import COUNT, events_of
 
@@ -149,7 +150,7 @@ def is_engines(pod: Manifest) -> bool:
 
 
 @pytest.fixture(params=[PLAIN, WIDE, WIDE_AS_MADE], ids=str)
-async def upstreams(platform: Platform, lws_backend: str, request: pytest.FixtureRequest) -> Upstreams:
+async def upstreams(platform: Platform, lws_backend: Backend, request: pytest.FixtureRequest) -> Upstreams:
     return await Upstreams.make(platform, request.param)
 
 
@@ -191,7 +192,7 @@ async def test_a_service_of_upstream_is_taken_over_without_a_restart_and_what_is
 
 
 async def test_a_dry_run_says_what_a_takeover_finds_and_the_takeover_removes_nothing(
-    platform: Platform, lws_backend: str, cluster_kubeconfig: Path
+    platform: Platform, lws_backend: Backend, cluster_kubeconfig: Path
 ) -> None:
     namespace = platform.namespace
     await platform.cluster.create(selectable("picked", namespace, priority=1))

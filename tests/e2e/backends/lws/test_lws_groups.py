@@ -3,6 +3,7 @@
 import hashlib
 
 import pytest
+from clusters.backends import Backend
 from lws_set import GROUP_INDEX, NAME, PREFIX, REVISION, WORKER_INDEX, Set
 from pods_seen import eventually, is_ready, uids
 
@@ -120,8 +121,8 @@ async def test_a_set_that_is_deleted_and_made_again_comes_up(engine: Set) -> Non
     await engine.created(groups=1)
 
 
-async def test_a_definition_that_goes_and_comes_back_is_noticed(engine: Set, lws_backend: str) -> None:
-    if lws_backend == "real":
+async def test_a_definition_that_goes_and_comes_back_is_noticed(engine: Set, lws_backend: Backend) -> None:
+    if lws_backend.real:
         pytest.skip("the real manager is not expected to outlive its kind")
     kind = kinds.CUSTOM_RESOURCE_DEFINITION
     name = f"{kinds.LEADER_WORKER_SET.plural}.{kinds.LEADER_WORKER_SET.group}"
