@@ -1,12 +1,10 @@
 """Rollouts that people control, by `omeflow rollout`: pause and resume, approve, abort, and roll back for good."""
 
-import asyncio
-import json
-import sys
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from omeflow_command import omeflow
 from own_ground import until_left
 from platform_under_test import Platform, example, image
 from temporalio.client import WorkflowExecutionStatus
@@ -172,27 +170,7 @@ def ours(settings: Settings, namespace: str) -> Settings:
 
 
 async def rollout(platform: Platform, settings: Settings, verb: str, *arguments: str) -> tuple[int, Any]:
-    """`omeflow rollout`, as its user runs it: exit code, and what it prints as JSON, or its error."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "omeflow.cli.main",
-        "rollout",
-        verb,
-        NAME,
-        *arguments,
-        "--namespace",
-        platform.namespace,
-        "--output",
-        "json",
-        "--kubeconfig",
-        str(settings.kubeconfig),
-        *([] if verb in ("history", "diff") else ["--temporal-address", settings.temporal_address or ""]),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await asyncio.wait_for(process.communicate(), 90)
-    return process.returncode or 0, json.loads(out) if out else err.decode()
+    return await omeflow(settings, "rollout", verb, NAME, *arguments, "--namespace", platform.namespace)
 
 
 async def serving(platform: Platform) -> None:
