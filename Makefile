@@ -18,7 +18,7 @@ EDITS ?= 200
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test setup lint format binaries unit system stories chaos scaled conformance lock image clean
+.PHONY: help demo test setup lint format binaries unit system stories contract chaos scaled conformance lock image clean
 
 help: ## List these commands
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-12s %s\n", $$1, $$2 }'
@@ -69,6 +69,10 @@ stories: setup ## Check the invariants of 10,000 random stories in memory (RUNS=
 	@echo "== random stories on all cores, about 20 a second on each; a failure names its seed"
 	OMEFLOW_STORIES_RUNS=$(or $(RUNS),$(if $(SEED),1,10000)) OMEFLOW_STORIES_SEED=$(SEED) \
 	    $(BIN)/pytest tests/unit/stories/test_random_stories.py -s $(ARGS)
+
+contract: setup binaries ## Tell every story of rollouts with every backend, each write judged (ARGS="-k rollback")
+	@echo "== the contract of all backends, simulated unless the environment names their managers: about ten minutes on 2 cores"
+	OMEFLOW_CONTRACT=all $(BIN)/pytest tests/e2e/backends -ra --durations=10 $(ARGS)
 
 chaos: setup binaries ## Run the main job 500 times with faults at random points (RUNS=... TOGETHER=... ARGS=...)
 	@echo "== servers that are gone for two minutes; then $(or $(RUNS),500) runs with faults, $(TOGETHER) at a time, about 9 s each"
