@@ -83,7 +83,7 @@ class Judge:
         elif kind_of(obj) != POD or ISVC_LABEL in labels_of(obj):
             self._others_act(former, present)
             for watcher in self.watchers:
-                watcher(former, present)
+                watcher(former and _said(former), present and _said(present))
 
     def _others_act(self, former: Object | None, present: Object | None) -> None:
         if present is None:
@@ -149,6 +149,17 @@ class Judge:
         endless = status.phase is Phase.PAUSED or wait.name.startswith("approval ")
         if not wait.name or not wait.reason or not (wait.deadline or endless):
             raise Broken(f"{record.name} waits without a name, a reason or a deadline: {wait}")
+
+
+def _said(obj: Object) -> Object:
+    """Without what is empty: a controller that writes back what it has read adds `resources: {}` and the like."""
+    return obj | {"spec": _filled(obj["spec"])}
+
+
+def _filled(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: part for key, given in value.items() if (part := _filled(given)) not in ({}, [], None)}
+    return [_filled(one) for one in value] if isinstance(value, list) else value
 
 
 def _is_scaled(obj: Object) -> bool:
