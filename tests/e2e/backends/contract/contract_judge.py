@@ -129,7 +129,9 @@ class Judge:
         entered = record.status.stages[-1:] if record.status.phase is Phase.PROGRESSING else []
         for timing in entered:
             if timing not in before.status.stages:
-                self._checks.begins(self._attempts[record.name], timing.roles)  # type: ignore[arg-type]
+                attempt = self._attempts[record.name]
+                stage = next(one for one in attempt.planned.plan.stages if one.name == timing.name)
+                self._checks.begins(attempt, stage)  # type: ignore[arg-type]
 
     def _plan(self, record: InferenceRollout) -> None:
         plan, spec = plan_of(record), self._meant(inputs_of(record).service.spec)
