@@ -128,7 +128,7 @@ class Omeflow:
             [Former(one.number, one.phase == "Succeeded", inputs_of(one.spec), one.desired) for one in self.attempts]
         )
         number = len(self.attempts) + 1
-        said = {"order": _order_with(self.ratio, self.order), "roles": self.limits}
+        said = {"order": order_with(self.ratio, self.order), "roles": self.limits}
         planned = plan_attempt(
             attempt=number,
             service=SERVICE,
@@ -329,7 +329,7 @@ class Omeflow:
         return {address(obj): obj for obj in self.cluster.objects.values() if owned_by_service(obj, OWNER.uid)}
 
 
-def _order_with(ratio: Json | None, order: Order) -> list[list[str]]:
+def order_with(ratio: Json | None, order: Order) -> list[list[str]]:
     """As a policy has to say it: roles of its ratio in one stage, that of the first of them."""
     together = [role for stage in order for role in stage if ratio and role in ratio["roles"]]
     apart = [[role for role in stage if role not in together[1:]] for stage in order]

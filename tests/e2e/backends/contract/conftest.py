@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -23,10 +23,8 @@ from workers.temporal import DevServer, connect, dev_server
 
 sys.path.append(str(Path(__file__).parents[3] / "unit" / "stories"))  # the checks of the stories in memory
 
-from contract_story import Story, usual
+from contract_story import Begin, Story, usual
 from story_service import DEPLOYMENT, LWS, RBG, Spec, inputs_of
-
-Told = Callable[..., Awaitable[Story]]
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -69,7 +67,7 @@ async def _provide(cluster: Cluster) -> None:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def begin(cluster: Cluster, namespace: str, serving: Settings) -> AsyncIterator[Told]:
+async def begin(cluster: Cluster, namespace: str, serving: Settings) -> AsyncIterator[Begin]:
     """Begins the story of a test: with a service that serves, unless it says otherwise."""
     async with AsyncExitStack() as stack:
 

@@ -12,7 +12,7 @@ from story_checks import Broken, Checks
 from story_omeflow import Order
 from story_service import SERVICE, Spec
 
-from omeflow.api.kinds import INFERENCE_ROLLOUT, INFERENCE_SERVICE, POD, kind_of
+from omeflow.api.kinds import HORIZONTAL_POD_AUTOSCALER, INFERENCE_ROLLOUT, INFERENCE_SERVICE, POD, kind_of
 from omeflow.api.names import ISVC_LABEL
 from omeflow.api.rollouts import InferenceRollout, Phase, RolloutPlan
 from omeflow.api.steps import ROLLBACK
@@ -80,7 +80,7 @@ class Judge:
             self._service(former, present)
         elif kind_of(obj) == INFERENCE_ROLLOUT:
             self._record(former, present)
-        elif kind_of(obj) != POD or ISVC_LABEL in labels_of(obj):
+        elif kind_of(obj) != HORIZONTAL_POD_AUTOSCALER and (kind_of(obj) != POD or ISVC_LABEL in labels_of(obj)):
             self._others_act(former, present)
             for watcher in self.watchers:
                 watcher(former and _said(former), present and _said(present))

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,8 +35,10 @@ WATCHED = (
     kinds.ROLE_INSTANCE_SET,
     kinds.DEPLOYMENT,
     kinds.LEADER_WORKER_SET,
+    kinds.HORIZONTAL_POD_AUTOSCALER,
     POD,
 )
+Begin = Callable[..., Awaitable["Story"]]
 SCALER = "a-scaler"
 MODEL = "llama"
 LEADER = {"leaderworkerset.sigs.k8s.io/worker-index": "0"}

@@ -61,6 +61,11 @@ class Stream:
                 watch.cancel()
             await asyncio.wait(self._watches)
 
+    @property
+    def count(self) -> int:
+        """Writes that were heard of."""
+        return len(self._events)
+
     def of(self, kind: Kind) -> list[Object]:
         """By name."""
         return [obj for (one, _), obj in sorted(self.live.items(), key=lambda item: item[0][1]) if one == kind]

@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 from clusters.backends import Backend
 from clusters.pools import Pool
-from contract_story import MODEL, Story, usual
+from contract_story import MODEL, Begin, Story, usual
 from story_service import BACKENDS, DEPLOYMENT, LWS, RBG, SOMEBODY
 
 from omeflow.api.names import ENGINE, ROUTER
@@ -37,7 +37,6 @@ UNHEARD = {
 """Why a rollout waits whose controller is gone."""
 DOWN = 60.0 if ALL else 3.0
 """Seconds for which a backend's controller is gone."""
-Begin = Callable[..., Awaitable[Story]]
 _turns = count()
 
 
