@@ -4,6 +4,7 @@ from omeflow.api.kinds import kind_of
 from omeflow.api.rollouts import RolloutPlan
 from omeflow.rollout.capacity import Brought
 from strategies.contract import Desired, DesiredRole, Live, Strategy
+from strategies.limits import update_limits
 
 
 def brought_up(strategy: Strategy, service: str, plan: RolloutPlan, desired: Desired, live: Live) -> list[Brought]:
@@ -18,14 +19,15 @@ def brought_up(strategy: Strategy, service: str, plan: RolloutPlan, desired: Des
     """
     there = strategy.served_attempts(service, live)
     stages = []
-    for stage in plan.stages:
+    for index, stage in enumerate(plan.stages):
         roles = [desired.roles[role] for role in stage.roles]
         beside = [role for role in roles if role.role not in there or not _exists(role, live)]
         rolled = [role for role in roles if role not in beside]
+        limits = update_limits(strategy, service, plan, rolled, live, stage=index)
         stages.append(
             Brought(
                 staying=strategy.surge(service, beside, live),
-                passing=strategy.surge(service, rolled, live),
+                passing=strategy.surge(service, rolled, live, limits),
             )
         )
     return stages
