@@ -59,10 +59,11 @@ def replica_set(revision: int, *, role: str = "engine", generation_hash: str | N
 
 
 def pod(name: str, *, ready: bool = True, leaving: bool = False, phase: str = "Running", **labels: str) -> Json:
-    """A pod; `hash` is its Deployment's, `group` and `revision` are its LeaderWorkerSet's."""
+    """A pod; `hash` is its Deployment's, `group`, `place` and `revision` are its LeaderWorkerSet's."""
     keys = {
         "hash": "pod-template-hash",
         "group": f"{LWS}/group-index",
+        "place": f"{LWS}/worker-index",
         "revision": f"{LWS}/template-revision-hash",
         "of": f"{LWS}/name",
     }
@@ -91,7 +92,14 @@ def leader_worker_set(count: int = 1, *, size: int = 2, status: Json | None = No
 def group(number: int, *, size: int = 2, revision: str = "new", **more: Any) -> list[Json]:
     """The pods of one group."""
     return [
-        pod(f"lws-chat-engine-{number}-{index}", of="lws-chat-engine", group=str(number), revision=revision, **more)
+        pod(
+            f"lws-chat-engine-{number}-{index}",
+            of="lws-chat-engine",
+            group=str(number),
+            place=str(index),
+            revision=revision,
+            **more,
+        )
         for index in range(size)
     ]
 

@@ -67,6 +67,15 @@ def test_a_rollout_that_waits() -> None:
     ]
 
 
+def test_a_stage_in_steps_says_how_far_it_goes_for_now() -> None:
+    going = rollout(stage_applied=True, step="decoder 2 of 8, engine 1 of 4")
+    told = story.details(going, {}).splitlines()
+    assert "**Waits for engine** (now decoder 2 of 8, engine 1 of 4), until 2026-11-22 11:00 UTC" in told
+    assert story.wait(going, {}, None).reason == (
+        "waits for engine (template changed), now for decoder 2 of 8, engine 1 of 4"
+    )
+
+
 def test_a_role_that_is_done_says_so() -> None:
     done = RoleNumbers(role="engine", attempt=3, desired=2, updated=2, ready=2, done=True)
     assert "| engine | 2 of 2 new, 2 ready | done |" in story.details(rollout(next_stage=1), {"engine": done})
