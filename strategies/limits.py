@@ -1,7 +1,8 @@
 """How far the rolling update of each role may go in a stage.
 
 What the policy says of a role is written with the stage that updates it. Until then the role keeps the limits that it
-has, because another partition would make it move before its turn. Whatever is said, an instance can always be replaced.
+has, because another partition would make it move before its turn. Roles in proportion keep behind their stage how far
+they have come: one that somebody has skipped stays as it is. Whatever is said, an instance can always be replaced.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -45,7 +46,8 @@ def update_limits(
             found[name] = _beside(own, there[name].limits)
         else:
             count = there[name].count
-            kept = partition(said.partition, count) if name in held_roles(plan) else None
+            kept: Bound | None = partition(said.partition, count) if name in held_roles(plan) else None
+            kept = there[name].limits.partition if name in _stepped(plan, stage) else kept
             surge = 0 if name in unsurged else said.max_surge
             limits = replace(said, partition=kept, max_surge=surge)
             found[name] = _with_progress(limits, own, count) if limits.fields else limits
@@ -93,6 +95,11 @@ def _waiting(plan: RolloutPlan, stage: int) -> Sequence[str]:
 def _beside(own: UpdateLimits, live: UpdateLimits) -> UpdateLimits:
     """What a role has beside what it is rendered with: a limit that is the same is not worth a write."""
     return UpdateLimits.of({name: bound for name, bound in live.fields.items() if own.fields.get(name) != bound})
+
+
+def _stepped(plan: RolloutPlan, stage: int) -> set[str]:
+    """Roles that an earlier stage has updated step by step."""
+    return {role for one in plan.stages[:stage] if one.ratio for role in one.ratio.weights}
 
 
 def _with_progress(limits: UpdateLimits, own: UpdateLimits, count: int) -> UpdateLimits:

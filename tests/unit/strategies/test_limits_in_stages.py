@@ -11,7 +11,7 @@ from limit_samples import SEVERAL_NODES, rendered
 from omeflow.api.kinds import ROLE_BASED_GROUP, kind_of
 from omeflow.api.policies import policy_of
 from omeflow.api.rollouts import RolloutPlan
-from omeflow.api.steps import Stage
+from omeflow.api.steps import Ratio, Stage
 from strategies.contract import DesiredRole, Live, Strategy, UpdateLimits
 from strategies.limits import partition, update_limits
 from strategies.rbg.strategy import RBGStrategy
@@ -74,6 +74,15 @@ def test_a_role_whose_stage_is_to_come_is_not_written_for_limits_that_it_has_any
 def test_a_role_that_no_stage_updates_has_the_limits_of_the_policy_and_no_partition() -> None:
     planned = plan(ENGINE, decoder={"maxSurge": 3, "partition": 2})
     assert limits(RBG, planned, LIVE, *BOTH)["decoder"] == UpdateLimits(max_surge=3)
+
+
+def test_roles_in_proportion_stay_as_far_as_they_have_come_if_their_stage_is_skipped() -> None:
+    together = Stage(name="both", roles=["decoder"], ratio=Ratio(weights={"decoder": 1, "engine": 1}))
+    planned = plan(together, Stage(name="router", roles=["router"]))
+    assert limits(RBG, planned, LIVE, *BOTH, stage=1) == {
+        "decoder": UpdateLimits(partition=3),
+        "engine": UpdateLimits(),
+    }
 
 
 def test_a_partition_is_kept_behind_the_stage_of_its_role() -> None:
