@@ -100,7 +100,7 @@ def _own_wait(rollout: Rollout, roles: Mapping[str, RoleNumbers]) -> Waiting:
         return _gate_wait(rollout, rollout.gate)
     if rollout.lacks:
         stage = rollout.plan.stages[rollout.next_stage]
-        reason = f"deadline passed; {rollout.lacks}" if rollout.blocked else rollout.lacks
+        reason = f"{_LATE}{rollout.lacks}" if rollout.blocked else rollout.lacks
         phase = "Blocked" if rollout.blocked else "Progressing"
         return Waiting(phase=phase, name=f"{rollout.ahead} for {stage.name}", reason=reason, deadline=rollout.deadline)
     if not rollout.stage_applied or rollout.next_stage >= len(rollout.plan.stages):
@@ -123,7 +123,7 @@ def _gate_wait(rollout: Rollout, gating: Gating) -> Waiting:
         return Waiting(phase="Progressing", name=gate.name, reason=reason, deadline=gating.until)
     reason = gating.said or "has not been checked yet"
     if gating.blocked:
-        return Waiting(phase="Blocked", name=gate.name, reason=f"deadline passed; {reason}", deadline=gating.until)
+        return Waiting(phase="Blocked", name=gate.name, reason=f"{_LATE}{reason}", deadline=gating.until)
     return Waiting(phase="Progressing", name=gate.name, reason=reason, deadline=gating.until)
 
 
@@ -133,6 +133,7 @@ def held(hold: Hold) -> str:
 
 
 _HELD = {PAUSE: "paused", "freeze": "frozen"}
+_LATE = "deadline passed; "
 
 
 def stage_name(rollout: Rollout) -> str:
@@ -172,7 +173,12 @@ def _waiting(rollout: Rollout, roles: Mapping[str, RoleNumbers]) -> list[str]:
     if rollout.lacks or (rollout.gate and rollout.gate.begun):
         other = _own_wait(rollout, roles)
         until = f", until {moment(other.deadline)}" if other.deadline else ""
-        return [f"**Waits for {other.name}**{until}", f"- {other.reason}", ""]
+        if other.phase == "Blocked" and other.deadline:
+            until = (
+                f", **blocked**: the deadline {moment(other.deadline)} has passed. It goes on by itself once that is"
+                " there; `omeflow replay` tries again, `omeflow rollout skip` goes on without, an edit plans anew"
+            )
+        return [f"**Waits for {other.name}**{until}", f"- {other.reason.removeprefix(_LATE)}", ""]
     if not rollout.stage_applied or rollout.next_stage >= len(rollout.plan.stages):
         return []
     stage = rollout.plan.stages[rollout.next_stage]

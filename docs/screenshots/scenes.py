@@ -74,7 +74,7 @@ class Scene:
         await self._create("deployment-engine-router", engine={"nodeSelector": selector})
         await self._change_images("engine", tag=NEW)
         await self._waits_for("deadline passed")
-        await self.camera.details(await self._run(), text="deadline passed", name="capacity")
+        await self.camera.details(await self._run(), text="blocked", name="capacity")
 
     @staticmethod
     async def place(cluster: Cluster) -> None:

@@ -44,7 +44,7 @@ def not_taken_up(group: Manifest) -> str:
     """
     generation = group["metadata"].get("generation", 0)
     if (group.get("status") or {}).get("observedGeneration", generation) < generation:
-        return f"it does not run, or refuses {title(group)}, whose Warning events then say why"
+        return f"if that lasts, it does not run, or refuses {title(group)}, whose Warning events then say why"
     gang = GANG in (group["metadata"].get("annotations") or {})
     needs = f" (it asks for {GANG_SCHEDULING}, which needs PodGroups on the cluster)" if gang else ""
     return f"if that lasts, the Warning events of {title(group)} say why{needs}"

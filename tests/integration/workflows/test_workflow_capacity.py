@@ -72,7 +72,9 @@ async def test_a_stage_that_finds_no_room_until_its_deadline_blocks_and_goes_on_
     await run.until_runs(2)
     await run.until_events(TIMER_STARTED, 1)
     assert (await run.attributes())["IsvcPhase"] == "Blocked"
-    assert f"- deadline passed; {LACKING}" in await run.details()
+    details = await run.details()
+    assert "**blocked**: the deadline" in details
+    assert f"- {LACKING}" in details
     steps.missing = ""
     await run.forward(timedelta(seconds=31))
     await run.result()

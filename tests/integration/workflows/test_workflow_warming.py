@@ -62,7 +62,9 @@ async def test_images_that_do_not_come_until_the_deadline_block_and_nothing_is_w
     await run.until_runs(2)
     await run.until_events(TIMER_STARTED, 1)
     assert (await run.attributes())["IsvcPhase"] == "Blocked"
-    assert f"- deadline passed; {PULLING}" in await run.details()
+    details = await run.details()
+    assert "**blocked**: the deadline" in details
+    assert f"- {PULLING}" in details
     assert await run.replay() == "attempt 1: images for engine are looked for again, with a new deadline"
     steps.pulling = ""
     await run.forward(timedelta(seconds=31))

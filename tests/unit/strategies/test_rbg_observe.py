@@ -207,7 +207,8 @@ def test_a_controller_that_has_not_looked_at_the_group_is_asked_for() -> None:
     unseen["status"] = {"observedGeneration": 3}
     for workloads in ([], [workload(attempt=7)]):
         assert engine(live(unseen, workloads)).waits_for.endswith(
-            "; it does not run, or refuses RoleBasedGroup serving/chat, whose Warning events then say why"
+            "; if that lasts, it does not run, or refuses RoleBasedGroup serving/chat, whose Warning events then say"
+            " why"
         )
 
 
