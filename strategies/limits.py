@@ -40,17 +40,17 @@ def update_limits(
         if own == UpdateLimits():
             continue
         said = policy_limits(plan.policy.spec.roles.get(name))
-        if name not in there:
-            found[name] = replace(said, partition=None)
-        elif name in to_come:
+        if name in there and name in to_come:
             found[name] = _beside(own, there[name].limits)
-        else:
-            count = there[name].count
-            kept: Bound | None = partition(said.partition, count) if name in held_roles(plan) else None
+            continue
+        count = there[name].count if name in there else role.min_replicas
+        kept: Bound | None = None
+        if name in there:
+            kept = partition(said.partition, count) if name in held_roles(plan) else None
             kept = there[name].limits.partition if name in _stepped(plan, stage) else kept
-            surge = 0 if name in unsurged else said.max_surge
-            limits = replace(said, partition=kept, max_surge=surge)
-            found[name] = _with_progress(limits, own, count) if limits.fields else limits
+        surge = 0 if name in unsurged else said.max_surge
+        limits = replace(said, partition=kept, max_surge=surge)
+        found[name] = _with_progress(limits, own, count) if limits.fields else limits
     return found
 
 

@@ -125,8 +125,9 @@ def test_a_partition_never_keeps_all_instances(said: Any, count: int, kept: int)
     ],
 )
 def test_percentages_of_a_few_come_to_one_instance(said: Json, count: int, expected: UpdateLimits) -> None:
-    role = rendered(SINGLE, **SEVERAL_NODES)
+    role = rendered(SINGLE, **SEVERAL_NODES, min_replicas=count)
     assert limits(SINGLE, plan(ENGINE, engine=said), single(role, count), role) == {"engine": expected}
+    assert limits(SINGLE, plan(ENGINE, engine=said), Live({}), role) == {"engine": expected}, "as it is created"
 
 
 @pytest.mark.parametrize("changes", [{}, SEVERAL_NODES], ids=["Deployment", "LeaderWorkerSet"])
