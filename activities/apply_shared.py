@@ -15,10 +15,11 @@ from activities.reading import read_ours
 from activities.records import Records
 from omeflow.api.errors import FieldOwned
 from omeflow.api.kinds import HORIZONTAL_POD_AUTOSCALER, ROLE_BINDING, SCALED_OBJECT, kind_of, title
+from omeflow.api.rollouts import RolloutPlan
 from omeflow.api.steps import APPLY_AUTOSCALERS, APPLY_EXPOSURE, APPLY_RBAC, Applied, ExposureRequest, StepRequest
 from omeflow.kube.client import Cluster
 from strategies.contract import Desired, DesiredRole, Manifest, Owner, Reference, reference_to
-from strategies.counts import unscaled_count
+from strategies.counts import caught_up, unscaled_count
 from strategies.history import address
 from strategies.recorded import objects_of, plan_of
 
@@ -51,9 +52,27 @@ class ApplyShared:
     @activity.defn(name=APPLY_EXPOSURE.name)
     async def exposure(self, request: ExposureRequest) -> Applied:
         record = await self.records.get(request.attempt)
-        desired, switched = objects_of(record), plan_of(record).switched
+        desired, plan = objects_of(record), plan_of(record)
         wanted = desired.shared if request.switch else desired.exposure
-        return await self._apply(request, [one for one in wanted if (reference_to(one) in switched) is request.switch])
+        objects = [one for one in wanted if (reference_to(one) in plan.switched) is request.switch]
+        notes = await self._catch_up(request, plan, desired) if request.switch else []
+        applied = await self._apply(request, objects)
+        return Applied(objects=applied.objects + len(notes), notes=[*notes, *applied.notes])
+
+    async def _catch_up(self, request: StepRequest, plan: RolloutPlan, desired: Desired) -> list[str]:
+        """Give roles that take over the counts that they take over, before their scalers come along; says why."""
+        namespace, notes = request.attempt.namespace, []
+        for role, held in plan.counted.items():
+            wanted = desired.roles[role]
+            if wanted.counted is None:
+                continue
+            former = await self.cluster.find(kind_of(held), held["name"], namespace)
+            target = await self.cluster.find(kind_of(wanted.counted), wanted.counted["name"], namespace)
+            count = caught_up(wanted, target, former["spec"].get("replicas") if former else None)
+            if count:
+                await self.cluster.apply(count.manifest, manager=count.manager, force=count.force)
+                notes.append(count.why)
+        return notes
 
     async def _release(self, request: StepRequest, desired: Desired, unwanted: Sequence[Reference]) -> None:
         """Delete scalers that this attempt does not want on objects that it does: two would fight over a count."""

@@ -44,15 +44,33 @@ def unscaled_count(
         return None
     if _is_targeted(reference_to(target) if target else role.counted, scalers) or _owners(role.role, held):
         return None
+    why = f"nobody scales {role.role}: minReplicas {role.min_replicas} is the count"
+    return _written(role, held, role.min_replicas, why)
+
+
+def caught_up(role: DesiredRole, target: Manifest | None, present: int | None) -> Apply | None:
+    """The apply that brings a role to the count of what it takes the place of; None if it is there, or scaled already.
+
+    Args:
+        target: the live object that `role.counted` names.
+        present: the count that a scaler has given, meanwhile, to what still serves.
+    """
+    count = target["spec"].get("replicas") if target else None
+    if target is None or count is None or present is None or present <= count or _owners(role.role, target):
+        return None
+    return _written(role, target, present, f"{role.role} has been scaled to {present} since it came up with {count}")
+
+
+def _written(role: DesiredRole, held: Manifest, count: int, why: str) -> Apply:
+    """The count in the object that holds it, as long as nobody has written that since."""
     metadata = {key: held["metadata"][key] for key in ("name", "namespace", "uid", "resourceVersion")}
-    count: Manifest = {"replicas": role.min_replicas}
+    in_group = "roles" in held["spec"]
     manifest = {
         "apiVersion": held["apiVersion"],
         "kind": held["kind"],
         "metadata": metadata,
-        "spec": {"roles": [{"name": role.role, **count}]} if adapted else count,
+        "spec": {"roles": [{"name": role.role, "replicas": count}]} if in_group else {"replicas": count},
     }
-    why = f"nobody scales {role.role}: minReplicas {role.min_replicas} is the count"
     return Apply(manifest, why, manager=seed_manager(role.role), force=True)
 
 

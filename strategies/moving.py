@@ -26,14 +26,22 @@ def served_elsewhere(
     return marks, states
 
 
-def held_counts(serving: Mapping[str, RoleVersion], desired: Desired) -> dict[str, Reference]:
-    """What holds the count that a role has now, where that is another object than it will be, and a scaler moves it."""
-    former = {role: version.desired.counted for role, version in serving.items()}
-    return {
-        role: held
-        for role, wanted in desired.roles.items()
-        if wanted.scaled and (held := former.get(role)) is not None and held != wanted.counted
-    }
+def held_counts(serving: Mapping[str, RoleVersion], desired: Desired, history: History) -> dict[str, Reference]:
+    """What holds the count of a role as long as another object than its own serves, and a scaler moves it.
+
+    That is what it was given last; or, if that is its own object already, what the last attempt that converged gave it,
+    which a move that is planned anew has not led away from.
+    """
+    found = {}
+    for role, wanted in desired.roles.items():
+        converged = [
+            attempt.desired.roles[role] for attempt in history.since_converged() if role in attempt.desired.roles
+        ]
+        given = [serving[role].desired] if role in serving else []
+        held = [one.counted for one in (*given, *converged[:1]) if one.counted and one.counted != wanted.counted]
+        if wanted.scaled and held:
+            found[role] = held[0]
+    return found
 
 
 def switched(desired: Desired, history: History) -> list[Reference]:

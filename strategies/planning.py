@@ -86,7 +86,7 @@ def plan_attempt(
         removed_roles=removed,
         serving={role: version.attempt for role, version in serving.items()},
         moving=[role for role in serving if role not in own],
-        counted=held_counts(serving, desired),
+        counted=held_counts(serving, desired, history),
         pending=pending,
         prune=_unwanted(desired, history),
         switched=switched(desired, history),

@@ -35,7 +35,7 @@ FORMER = "registry.example/sglang:0.4.9"
 RAW, GROUP = "RawDeployment", "RoleBasedGroup"
 COUNTED = {RAW: DEPLOYMENT, GROUP: SCALING_ADAPTER}
 """What holds a role's count, by mode."""
-SCALED = 3
+SCALED, GROWN = 3, 4
 
 
 def mode(of: str, engine_image: str) -> Manifest:
@@ -103,15 +103,15 @@ async def ready_engines(platform: Platform) -> AsyncIterator[list[int]]:
         yield counts
 
 
-async def counts_as_before(platform: Platform, mode: str) -> None:
-    """Wait until the engine has its scaled count in that mode; a new adapter holds none until it is bound."""
+async def has_count(platform: Platform, mode: str, wanted: int) -> None:
+    """Wait until the engine has that count in that mode; a new adapter holds none until it is bound."""
 
     async def count() -> int | None:
         counted = await platform.cluster.get(COUNTED[mode], "plain-engine", platform.namespace)
         present: int | None = counted["spec"].get("replicas")
         return present
 
-    await platform.eventually(count, lambda present: present == SCALED, what=f"{SCALED} engines as {mode}")
+    await platform.eventually(count, lambda present: present == wanted, what=f"{wanted} engines as {mode}")
 
 
 @pytest.mark.parametrize(("before", "after"), [(RAW, GROUP), (GROUP, RAW)])
@@ -124,22 +124,22 @@ async def test_a_move_between_strategies_leads_over_once_the_new_workloads_serve
         await stuck_on_its_way(platform, after)
         await platform.condition("plain", "Ready", status="True")
         assert await leads(platform) == led
-        await counts_as_before(platform, before)
-        await counts_as_before(platform, after)
+        await has_count(platform, before, SCALED)
+        await has_count(platform, after, SCALED)
 
         begun = next(one for one in await platform.attempts("plain") if one.spec.number == 2)
         assert plan_of(begun).peak["pods"] == "4"
         assert "at its peak 4 more pods" in "; ".join(begun.spec.choices or [])
 
+        await platform.cluster.scale(COUNTED[before], "plain-engine", platform.namespace, GROWN, manager="a-scaler")
         await platform.edit("plain", mode(after, GOOD))
         record = await platform.converged("plain")
     assert min(ready) == SCALED
-    assert max(ready) == 2 * SCALED
     assert [stage.name for stage in record.status.stages] == ["engine", "router"]
     selector, scaled = await leads(platform)
     assert selector != led[0]
     assert scaled == COUNTED[after].name
-    await counts_as_before(platform, after)
+    await has_count(platform, after, GROWN)
     await platform.condition("plain", "Ready", status="True")
     await platform.eventually(
         platform.remains,
