@@ -9,6 +9,7 @@ from activities.applying import apply_in_order
 from activities.reading import at_present_counts, read_live, read_ours, read_service
 from activities.records import Records, now, timestamp
 from activities.remembering import read_history
+from omeflow.api.errors import Throttled, Unavailable, Waiting
 from omeflow.api.rollouts import InferenceRollout, Phase, StageTiming, Status, Wait
 from omeflow.api.steps import APPLY_WORKLOAD, Applied, StageRequest
 from omeflow.kube.client import Cluster
@@ -53,16 +54,36 @@ class ApplyWorkload:
         step = limited(request.stage, plan, attempt.number, states, limits)
         applies = strategy.workload(owner, roles, live, step.limits)
         # First the record, which lets nobody in whose attempt has been closed by somebody else.
-        repairs = request.stage.name == REPAIR
-        await self.records.write_status(record, lambda latest: _entered(latest, request, step.told), reopen=repairs)
-        await apply_in_order(self.cluster, applies, live)
+        former = _hindrance(record, request) if activity.info().attempt > 1 else ""
+        await self._enter(record, request, step.told, former)
+        try:
+            await apply_in_order(self.cluster, applies, live)
+        except (Throttled, Unavailable, Waiting) as error:
+            await self._enter(await self.records.get(attempt), request, step.told, str(error))
+            raise
+        if former:
+            await self._enter(await self.records.get(attempt), request, step.told)
         return Applied(objects=len(applies), notes=[apply.why for apply in applies], step=step.told)
 
+    async def _enter(self, record: InferenceRollout, request: StageRequest, step: str, hindrance: str = "") -> None:
+        """Args: hindrance: why the cluster takes no write now; it is tried again, and people should see for what."""
+        await self.records.write_status(
+            record,
+            lambda latest: _entered(latest, request, step, hindrance),
+            reopen=request.stage.name == REPAIR,
+        )
 
-def _entered(record: InferenceRollout, request: StageRequest, step: str) -> Status:
+
+def _hindrance(record: InferenceRollout, request: StageRequest) -> str:
+    """Why the last try of this step failed, as far as it is known here."""
+    wait, same = record.status.wait, record.status.stage == request.stage.name
+    return wait.reason if wait and same and wait.reason != request.stage.waits_for else ""
+
+
+def _entered(record: InferenceRollout, request: StageRequest, step: str, hindrance: str) -> Status:
     """Status on entering a stage, or a step of it: the former one is over, and this one waits until its deadline."""
     moment = now()
-    began = {timing.name: timing.started_at for timing in record.status.stages} if request.step else {}
+    began = {timing.name: timing.started_at for timing in record.status.stages} if request.step or hindrance else {}
     over = [
         timing if timing.finished_at else timing.model_copy(update={"finished_at": moment})
         for timing in record.status.stages
@@ -77,7 +98,7 @@ def _entered(record: InferenceRollout, request: StageRequest, step: str) -> Stat
         actors=record.status.actors,
         wait=Wait(
             name=f"stage {request.stage.name}",
-            reason=_awaited(request, step),
+            reason=hindrance or _awaited(request, step),
             deadline=timestamp(request.deadline) if request.deadline else None,
         ),
     )

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from clusters.backends import Backend
-from contract_story import Story, omeflow
+from contract_story import Story
+from omeflow_command import omeflow
 from pods_seen import is_ready
 from story_omeflow import Order, order_with
 from story_random import RandomStory
@@ -19,6 +20,7 @@ from story_service import HPA, SERVICE, Json, Spec, counted_name
 from omeflow.api.errors import NotFound
 from omeflow.api.kinds import HORIZONTAL_POD_AUTOSCALER, INFERENCE_ROLLOUT, POD
 from omeflow.api.rollouts import InferenceRollout, Phase
+from omeflow.cli.attempts import NOTHING
 from omeflow.local.processes import ManagedProcess
 from omeflow.local.simulation.objects import terminating, uid_of
 from omeflow.local.stages import UNPULLABLE_TAG
@@ -99,6 +101,7 @@ class Deeds:
     story: Story
     controllers: list[Backend | ManagedProcess]
     _outage: asyncio.Task[None] | None = None
+    _paused: bool = False
 
     async def do(self, deeds: list[Deed]) -> None:
         scaling = asyncio.create_task(self._keep_bounds())
@@ -139,11 +142,19 @@ class Deeds:
         await self.story.follow({"order": order_with(ratio, order), **({"ratio": ratio} if ratio else {})})
 
     async def hold(self, held: bool) -> None:
-        """Or nothing, if no rollout is under way."""
-        verb = "pause" if held else "resume"
+        """Pause, if a rollout is under way; resume, if something is paused."""
+        if held:
+            self._paused = await self._asked("pause") or self._paused
+        elif self._paused:
+            await self._asked("resume")
+            self._paused = False
+
+    async def _asked(self, verb: str) -> bool:
+        """Whether there was something to do."""
         of = ("rollout", verb, SERVICE, "--namespace", self.story.namespace)
         code, said = await omeflow(self.story.settings, *of)
-        assert code in (0, 3), said
+        assert code in (0, NOTHING), said
+        return bool(code == 0)
 
     async def stop(self, seconds: float) -> None:
         if self._outage is None or self._outage.done():

@@ -2,21 +2,26 @@
 
 After each, all that the API server stored in it is judged, write by write.
 
-OMEFLOW_CONTRACT=all tells each story with every backend; else with one of them, in turn.
+OMEFLOW_CONTRACT=all tells each story with every backend; else with one of them.
 """
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
-from itertools import count
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 import pytest_asyncio
 from clusters.backends import Backend
 from clusters.pools import Pool
 from contract_story import MODEL, Begin, Story, usual
+from kubernetes.aio import client, config
+from pods_seen import eventually
 from story_service import BACKENDS, DEPLOYMENT, LWS, RBG, SOMEBODY
 
+from omeflow.api import kinds
+from omeflow.api.errors import OmeflowError
+from omeflow.api.kinds import Kind
 from omeflow.api.names import ENGINE, ROUTER
 from omeflow.api.rollouts import Phase
 from omeflow.api.steps import ROLLBACK
@@ -35,17 +40,22 @@ UNHEARD = {
     LWS: "has not been observed by its controller yet",
 }
 """Why a rollout waits whose controller is gone."""
+WORKLOADS = {
+    RBG: (kinds.ROLE_BASED_GROUP, "chat"),
+    DEPLOYMENT: (kinds.DEPLOYMENT, "chat-engine"),
+    LWS: (kinds.LEADER_WORKER_SET, "lws-chat-engine"),
+}
+SILENT = "silent.omeflow.test"
 DOWN = 60.0 if ALL else 3.0
 """Seconds for which a backend's controller is gone."""
-_turns = count()
 
 
-def every_backend(test: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
-    chosen = BACKENDS if ALL else [BACKENDS[next(_turns) % len(BACKENDS)]]
-    return pytest.mark.parametrize("backend", chosen)(test)
+def every_backend(*, shortly: str) -> pytest.MarkDecorator:
+    """Args: shortly: the backend that tells the story if nobody asks for all of them."""
+    return pytest.mark.parametrize("backend", BACKENDS if ALL else [shortly])
 
 
-@every_backend
+@every_backend(shortly=LWS)
 async def test_create(begin: Begin, backend: str) -> None:
     story = await begin(usual(backend))
     [stage] = story.attempt(1).status.stages
@@ -53,7 +63,7 @@ async def test_create(begin: Begin, backend: str) -> None:
     await story.judged()
 
 
-@every_backend
+@every_backend(shortly=RBG)
 async def test_an_image_edit(begin: Begin, backend: str) -> None:
     story = await begin(usual(backend))
     await story.give_image("v2", ENGINE, ROUTER)
@@ -62,7 +72,7 @@ async def test_an_image_edit(begin: Begin, backend: str) -> None:
     await story.judged()
 
 
-@every_backend
+@every_backend(shortly=DEPLOYMENT)
 async def test_an_env_edit(begin: Begin, backend: str) -> None:
     story = await begin(usual(backend))
     before = uids(story, ENGINE)
@@ -72,7 +82,7 @@ async def test_an_env_edit(begin: Begin, backend: str) -> None:
     await story.judged()
 
 
-@every_backend
+@every_backend(shortly=RBG)
 async def test_a_second_edit_in_the_middle(begin: Begin, backend: str) -> None:
     story = await begin(usual(backend))
     await story.give_image("v2", ENGINE, ROUTER)
@@ -83,7 +93,7 @@ async def test_a_second_edit_in_the_middle(begin: Begin, backend: str) -> None:
     await story.judged()
 
 
-@every_backend
+@every_backend(shortly=RBG)
 async def test_a_revert_in_the_middle(begin: Begin, backend: str) -> None:
     story = await begin(usual(backend))
     routers = uids(story, ROUTER)
@@ -96,7 +106,7 @@ async def test_a_revert_in_the_middle(begin: Begin, backend: str) -> None:
     await story.judged()
 
 
-@every_backend
+@every_backend(shortly=DEPLOYMENT)
 async def test_a_bad_image_and_then_its_fix(begin: Begin, backend: str) -> None:
     story = await begin(usual(backend))
     await story.give_image(BROKEN, ENGINE, ROUTER)
@@ -108,7 +118,7 @@ async def test_a_bad_image_and_then_its_fix(begin: Begin, backend: str) -> None:
     await story.judged()
 
 
-@every_backend
+@every_backend(shortly=LWS)
 async def test_a_scale_in_the_middle(begin: Begin, backend: str) -> None:
     story = await begin(usual(backend, scaled_by=SOMEBODY))
     await story.begin_to_scale(ENGINE)
@@ -124,7 +134,7 @@ async def test_a_scale_in_the_middle(begin: Begin, backend: str) -> None:
     await story.judged()
 
 
-@every_backend
+@every_backend(shortly=RBG)
 async def test_a_role_that_is_removed(begin: Begin, backend: str) -> None:
     story = await begin(usual(backend))
     engines = uids(story, ENGINE)
@@ -135,7 +145,7 @@ async def test_a_role_that_is_removed(begin: Begin, backend: str) -> None:
     await story.judged()
 
 
-@every_backend
+@every_backend(shortly=LWS)
 async def test_no_capacity(begin: Begin, pool: Pool, backend: str) -> None:
     """A stage that has no room for its surge waits before its first write; once there is some, an edit goes through."""
     spec = usual(backend)
@@ -158,7 +168,7 @@ async def test_no_capacity(begin: Begin, pool: Pool, backend: str) -> None:
     await story.judged()
 
 
-@every_backend
+@every_backend(shortly=DEPLOYMENT)
 async def test_a_pause_and_its_end(begin: Begin, backend: str) -> None:
     story = await begin(usual(backend))
     await story.give_image(BROKEN)
@@ -173,7 +183,7 @@ async def test_a_pause_and_its_end(begin: Begin, backend: str) -> None:
     await story.judged()
 
 
-@every_backend
+@every_backend(shortly=LWS)
 async def test_a_rollback(begin: Begin, backend: str) -> None:
     story = await begin(usual(backend))
     before = story.spec
@@ -186,7 +196,7 @@ async def test_a_rollback(begin: Begin, backend: str) -> None:
     await story.judged()
 
 
-@every_backend
+@every_backend(shortly=DEPLOYMENT)
 async def test_a_controller_that_is_gone_for_a_while(
     begin: Begin, controller: Backend | ManagedProcess, backend: str
 ) -> None:
@@ -196,12 +206,25 @@ async def test_a_controller_that_is_gone_for_a_while(
         await story.give_image("v2")
         if backend == LWS and isinstance(controller, Backend) and controller.real:
             # Its webhook would have to answer: the write is refused, and tried again.
-            await story.stream.until(lambda: story.told().startswith("attempt 2, stage engine: "), what="the wait")
+            await story.stream.until(lambda: "failed calling webhook" in story.told(), what="the wait")
         else:
             await story.waits(2, "stage engine", UNHEARD[backend])
         await asyncio.sleep(DOWN)
     finally:
         await controller.start()
+    await story.ended(2)
+    await story.judged()
+
+
+@every_backend(shortly=RBG)
+async def test_a_webhook_that_does_not_answer(begin: Begin, backend: str) -> None:
+    """The workload cannot be written for a while: the wait says what the API server says, and ends with it."""
+    story = await begin(usual(backend))
+    async with refusing(story, *WORKLOADS[backend]):
+        await story.give_image("v2")
+        said = "attempt 2, stage engine: "
+        await story.stream.until(lambda: story.told().startswith(said) and SILENT in story.told(), what="the wait")
+        assert "(until " in story.told()
     await story.ended(2)
     await story.judged()
 
@@ -225,3 +248,36 @@ def on_gpus(manifest: Object, pool: Pool) -> None:
 
 def uids(story: Story, role: str) -> set[str]:
     return {uid_of(pod) for pod in story.pods(role)}
+
+
+@asynccontextmanager
+async def refusing(story: Story, kind: Kind, name: str) -> AsyncIterator[None]:
+    """The API server asks somebody about every write of that kind in the story's namespace, and nobody answers."""
+    rule = {"apiGroups": [kind.group], "apiVersions": [kind.version], "operations": ["UPDATE"]}
+    webhook = {
+        "name": SILENT,
+        "clientConfig": {"url": "https://127.0.0.1:1/"},
+        "rules": [rule | {"resources": [kind.plural]}],
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": story.namespace}},
+        "admissionReviewVersions": ["v1"],
+        "sideEffects": "None",
+    }
+
+    async def label() -> str:
+        """What the server says to a write that changes nothing of importance."""
+        try:
+            await story.cluster.merge_patch(kind, name, story.namespace, {"metadata": {"labels": {"probed": "yes"}}})
+        except OmeflowError as error:
+            return str(error)
+        return ""
+
+    await config.load_kube_config(config_file=str(story.settings.kubeconfig))
+    async with client.ApiClient() as connection:
+        api = client.AdmissionregistrationV1Api(connection)
+        body = {"metadata": {"name": story.namespace}, "webhooks": [webhook]}
+        await api.create_validating_webhook_configuration(body)
+        try:
+            await eventually(label, lambda said: SILENT in said, what="the webhook in force")
+            yield
+        finally:
+            await api.delete_validating_webhook_configuration(story.namespace)
