@@ -79,19 +79,6 @@ async def test_an_edit_in_the_middle_replans_from_what_serves(platform: Platform
     assert [entry.value for entry in journal.of("attempt", "router")] == ["1"]
 
 
-async def test_a_revert_in_the_middle_leads_back(platform: Platform) -> None:
-    journal = await platform.create(example("prefill-decode-router"))
-    await platform.ended("chat", 1)
-    before = {name: pod["spec"]["containers"][0]["image"] for name, pod in (await platform.pods("chat")).items()}
-    await platform.edit("chat", image("registry.example/sglang:does-not-exist", "engine", "decoder"))
-    await journal.until(lambda: journal.last("handed", "engine") == "2", what="the engine's turn", seconds=60)
-    await platform.edit("chat", {"spec": {"engine": {"runner": None}, "decoder": {"runner": None}}})
-    await platform.ended("chat", 3)
-    after = {name: pod["spec"]["containers"][0]["image"] for name, pod in (await platform.pods("chat")).items()}
-    assert after == before
-    assert [entry.value for entry in journal.of("attempt", "decoder")] == ["1"]
-
-
 async def test_a_deletion_in_the_middle_ends_the_run(platform: Platform) -> None:
     await platform.create(example("engine-router"))
     await platform.ended("routed", 1)

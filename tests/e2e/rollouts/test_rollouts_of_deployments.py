@@ -52,36 +52,6 @@ async def test_a_service_is_created_updated_in_order_and_deleted_without_a_trace
     await plain.delete("plain")
 
 
-async def test_a_change_of_an_environment_variable_replaces_the_pods_of_that_role_only(plain: Platform) -> None:
-    before = await plain.pods("plain")
-    runner = {"runner": {"name": "ome-container", "env": [{"name": "LOG_LEVEL", "value": "debug"}]}}
-    await plain.edit("plain", {"spec": {"engine": runner}})
-    record = await plain.ended("plain", 2)
-    assert [stage.name for stage in record.status.stages] == ["engine"]
-    after = await plain.pods("plain")
-    assert before.keys() & after.keys() == {name for name in before if "-router-" in name}
-
-
-async def test_an_image_that_cannot_be_pulled_is_named_and_a_revert_in_the_middle_brings_the_role_back(
-    plain: Platform,
-) -> None:
-    journal = plain.journals["plain"]
-    before = await plain.pods("plain")
-    await plain.edit("plain", image(BAD, "engine", "router"))
-    condition = await plain.eventually(
-        lambda: plain.shown("plain", "RolledOut"), lambda shown: BAD in shown.get("message", ""), what="the bad image"
-    )
-    assert "plain-engine-" in condition["message"]
-    await plain.condition("plain", "Ready", status="True")  # the old pods serve
-
-    await plain.edit("plain", image("registry.example/sglang:0.4.9", "engine"))
-    await plain.edit("plain", {"spec": {"router": {"runner": None}}})
-    await plain.converged("plain")
-    assert await images(plain, "engine") == {"registry.example/sglang:0.4.9"}
-    assert {name for name in before if "-router-" in name} <= (await plain.pods("plain")).keys()
-    assert not any(BAD in pod.image for pod in journal.pods("router"))
-
-
 async def test_without_a_scaler_min_replicas_is_the_count(platform: Platform) -> None:
     manifest = example("deployment-engine-router")
     manifest["metadata"]["annotations"]["ome.io/autoscalerClass"] = "external"

@@ -41,19 +41,6 @@ async def test_a_service_is_created_updated_in_order_and_deleted_without_a_trace
     await platform.delete(service)
 
 
-async def test_each_stage_waits_for_the_one_before(platform: Platform) -> None:
-    """Handing over comes after the former role's last pod, as the records' timings and the pods show."""
-    await platform.create(example("prefill-decode-router"))
-    await platform.ended("chat", 1)
-    await platform.edit("chat", image(NEW, "engine", "decoder", "router"))
-    record = await platform.ended("chat", 2)
-    assert [stage.name for stage in record.status.stages] == ["engine", "decoder", "router"]
-    for former, latter in zip(record.status.stages, record.status.stages[1:], strict=False):
-        assert former.finished_at is not None
-        assert latter.started_at is not None
-        assert former.finished_at <= latter.started_at
-
-
 async def test_only_the_role_that_changed_is_touched(platform: Platform) -> None:
     await platform.create(example("prefill-decode-router"))
     await platform.ended("chat", 1)
