@@ -33,10 +33,9 @@ def held_counts(serving: Mapping[str, RoleVersion], desired: Desired, history: H
     which a move that is planned anew has not led away from.
     """
     found = {}
+    made = [attempt.desired.roles for attempt in history.since_converged()]
     for role, wanted in desired.roles.items():
-        converged = [
-            attempt.desired.roles[role] for attempt in history.since_converged() if role in attempt.desired.roles
-        ]
+        converged = [roles[role] for roles in made if role in roles]
         given = [serving[role].desired] if role in serving else []
         held = [one.counted for one in (*given, *converged[:1]) if one.counted and one.counted != wanted.counted]
         if wanted.scaled and held:

@@ -7,7 +7,7 @@ import pytest
 from rbg_samples import desired, group
 
 from omeflow.api.kinds import DEPLOYMENT, LEADER_WORKER_SET, ROLE_BASED_GROUP, SCALING_ADAPTER, Kind, kind_of
-from strategies.counts import unscaled_count
+from strategies.counts import caught_up, unscaled_count
 
 Json = dict[str, Any]
 
@@ -117,3 +117,19 @@ def test_a_count_of_an_adapter_that_holds_one_is_written_there_only() -> None:
     assert written is not None
     assert kind_of(written) == SCALING_ADAPTER
     assert counted_in_the_group(target(5)) is None
+
+
+class TestRolesThatTakeOver:
+    """`target` holds 2, which omeflow has given it."""
+
+    @pytest.mark.parametrize(("present", "count"), [(None, None), (1, None), (2, None), (5, 5)])
+    def test_they_catch_up_with_what_still_serves(self, present: int | None, count: int | None) -> None:
+        apply = caught_up(desired("engine"), target(), present)
+        assert (apply.manifest["spec"]["replicas"] if apply else None) == count
+        if apply:
+            assert (apply.manager, apply.force) == ("omeflow-seed-engine", True)
+            assert apply.why == "engine has been scaled to 5 since it came up with 2"
+
+    @pytest.mark.parametrize("live", [None, target(None), target(owner="kube-controller-manager")])
+    def test_whoever_is_not_there_or_scaled_already_is_left_alone(self, live: Json | None) -> None:
+        assert caught_up(desired("engine"), live, 5) is None
