@@ -122,11 +122,11 @@ class Judge:
             self._plan(record)
         self._waits(record)
         done = {timing.name for timing in before.status.stages if timing.finished_at}
-        over = record.status.phase in (Phase.PROGRESSING, Phase.SUCCEEDED)
+        over = record.status.phase in (Phase.PROGRESSING, Phase.BLOCKED, Phase.SUCCEEDED)
         for timing in record.status.stages if over else []:
             if timing.finished_at and timing.name not in done:
                 self._checks.done(self._attempts[record.name], timing.roles)  # type: ignore[arg-type]
-        entered = record.status.stages[-1:] if record.status.phase is Phase.PROGRESSING else []
+        entered = record.status.stages[-1:] if record.status.phase in (Phase.PROGRESSING, Phase.BLOCKED) else []
         for timing in entered:
             if timing not in before.status.stages:
                 attempt = self._attempts[record.name]
@@ -148,7 +148,8 @@ class Judge:
             raise Broken(f"{record.name} is {status.phase} and says nothing")
         if wait is None:
             return
-        endless = status.phase is Phase.PAUSED or wait.name.startswith("approval ")
+        # Nobody knows when a person says so: a pause, an approval, a partition that keeps instances back.
+        endless = status.phase in (Phase.PAUSED, Phase.BLOCKED)
         if not wait.name or not wait.reason or not (wait.deadline or endless):
             raise Broken(f"{record.name} waits without a name, a reason or a deadline: {wait}")
 

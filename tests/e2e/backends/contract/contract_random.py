@@ -6,7 +6,7 @@ deeds again, and what they meet mostly.
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from clusters.backends import Backend
@@ -67,12 +67,16 @@ class Plot(RandomStory):
         self._note("stop", min(seconds / 10, LONGEST_OUTAGE), "controllers are down")
 
     def give_order(self, order: Order) -> None:
-        self.omeflow.order = order
-        self._note("follow", (self.omeflow.ratio, order), f"order {order}")
+        super().give_order(order)
+        self._note_policy(f"order {order}")
 
     def give_ratio(self, ratio: Json | None) -> None:
-        self.omeflow.ratio = ratio
-        self._note("follow", (ratio, self.omeflow.order), f"ratio {ratio}")
+        super().give_ratio(ratio)
+        self._note_policy(f"ratio {ratio}")
+
+    def keep_back(self, partitions: Json) -> None:
+        super().keep_back(partitions)
+        self._note_policy(f"keep back {partitions}")
 
     def pause(self, paused: bool) -> None:
         self.omeflow.paused = paused
@@ -90,6 +94,11 @@ class Plot(RandomStory):
     def _bad_image(self, role: str) -> None:
         self.give_image(role, BROKEN)
 
+    def _note_policy(self, said: str) -> None:
+        of = self.omeflow
+        policy = {"order": order_with(of.ratio, of.order), "ratio": of.ratio, "roles": of.limits}
+        self._note("follow", {field: value for field, value in policy.items() if value}, said)
+
     def _note(self, name: str, argument: Any, said: str) -> None:
         self.deeds.append(Deed(name, argument, said))
 
@@ -102,6 +111,7 @@ class Deeds:
     controllers: list[Backend | ManagedProcess]
     _outage: asyncio.Task[None] | None = None
     _paused: bool = False
+    _policy: Json = field(default_factory=dict)
 
     async def do(self, deeds: list[Deed]) -> None:
         scaling = asyncio.create_task(self._keep_bounds())
@@ -137,9 +147,9 @@ class Deeds:
             with suppress(NotFound):
                 await self.story.cluster.delete(POD, pod["metadata"]["name"], self.story.namespace, uid=uid_of(pod))
 
-    async def follow(self, policy: tuple[Json | None, Order]) -> None:
-        ratio, order = policy
-        await self.story.follow({"order": order_with(ratio, order), **({"ratio": ratio} if ratio else {})})
+    async def follow(self, policy: Json) -> None:
+        self._policy = policy
+        await self.story.follow(policy)
 
     async def hold(self, held: bool) -> None:
         """Pause, if a rollout is under way; resume, if something is paused."""
@@ -200,6 +210,7 @@ class Deeds:
         if self._outage:
             await self._outage
         await self.hold(False)
+        await self.follow({part: said for part, said in self._policy.items() if part != "roles"})
         spec = story.spec
         for name, role in spec.roles.items():
             if role.image == BROKEN:
