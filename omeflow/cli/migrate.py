@@ -69,7 +69,9 @@ async def _migrate(
         migration = Migration(cluster, strategies, ome_namespace=settings.ome_namespace)
         found = await migration.look(manifest, target)
         if not found.moves:
-            return told("nothing", f"nothing to move: {service.name} runs as {target} already") | {"plan": None}
+            return told("nothing", f"nothing to move: no role of {service.name} serves otherwise than as {target}") | {
+                "plan": None
+            }
         plan = {"plan": as_json(found)}
         for line in lines(found):
             progress(line)

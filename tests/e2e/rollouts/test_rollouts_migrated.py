@@ -117,7 +117,7 @@ async def test_a_service_is_migrated_there_and_back_and_not_twice(plain: Platfor
     assert (left["RoleBasedGroup"], "Deployment" in left) == (["plain"], False)
 
     code, answer = await migrate("RoleBasedGroup")
-    assert (code, answer["message"]) == (3, "nothing to move: plain runs as RoleBasedGroup already")
+    assert (code, answer["message"]) == (3, "nothing to move: no role of plain serves otherwise than as RoleBasedGroup")
     assert len(await plain.attempts("plain")) == 2
 
     code, answer = await migrate("RawDeployment")
