@@ -155,7 +155,7 @@ async def test_a_replay_lets_in_an_update_only_if_the_policy_does(
     ("policy", "refusal", "said"),
     [
         (None, PolicyNotFound, "names RolloutPolicy careful, which does not exist"),
-        ({"ratio": {"roles": {"decoder": 2, "engine": 1}, "maxSkew": 10}}, PolicyRefused, r"asks for spec\.ratio"),
+        ({"roles": {"engine": {"maxUnavailable": 0}}}, PolicyRefused, r"RolloutPolicy careful .*spec\.roles\.engine"),
     ],
 )
 async def test_a_policy_that_cannot_be_followed_is_refused_before_anything_is_written(
