@@ -198,13 +198,13 @@ async def test_a_policy_that_does_not_exist_is_refused_with_a_sentence_and_the_n
 async def test_a_service_that_waits_for_its_policy_goes_on_when_that_is_made(platform: Platform) -> None:
     await platform.create(example("engine-only"))
     await platform.ended("solo", 1)
-    await give_policy(platform, "careful", ratio={"roles": {"engine": 1, "decoder": 1}, "maxSkew": 10})
+    await give_policy(platform, "careful", roles={"engine": {"maxUnavailable": 0}})
     assert (await accepted(platform, "careful", "True"))["reason"] == "Kept", "nobody follows it yet"
     await platform.edit("solo", image(NEW, "engine") | {"metadata": {"annotations": {FOLLOWS: "careful"}}})
     refused = await platform.ended("solo", 2, "Failed")
     assert refused.status.reason == "PolicyRefused"
     assert (await accepted(platform, "careful", "False"))["message"] == refused.status.message
-    assert "spec.ratio" in (refused.status.message or "")
+    assert "asks for spec.roles.engine with maxUnavailable 0" in (refused.status.message or "")
 
     await platform.cluster.delete(ROLLOUT_POLICY, "careful", platform.namespace)
     await give_policy(platform, "careful", deadline="10m")
