@@ -15,6 +15,7 @@ GANG_SCHEDULING = "omeflow.io/gang-scheduling"
 GANG_TIMEOUT = "omeflow.io/gang-timeout"
 GANG_QUEUE = "omeflow.io/gang-queue"
 GANG_PRIORITY_CLASS = "omeflow.io/gang-priority-class"
+COORDINATED_SCALING = "omeflow.io/coordinated-scaling"
 EXCLUSIVE_TOPOLOGY = "omeflow.io/exclusive-topology"
 IN_PLACE_SCHEDULING = "omeflow.io/in-place-scheduling"
 RESTART_POLICY = "omeflow.io/restart-policy"
@@ -22,7 +23,7 @@ RESTART_DELAY = "omeflow.io/restart-delay"
 RESTART_MAX_DELAY = "omeflow.io/restart-max-delay"
 WARM_UP = "omeflow.io/warm-up"
 
-OF_THE_SERVICE = (GANG_SCHEDULING, GANG_TIMEOUT, GANG_QUEUE, GANG_PRIORITY_CLASS)
+OF_THE_SERVICE = (GANG_SCHEDULING, GANG_TIMEOUT, GANG_QUEUE, GANG_PRIORITY_CLASS, COORDINATED_SCALING)
 """What counts on the service itself only; the others count on a component too, which goes first."""
 OF_GROUPS = (
     *OF_THE_SERVICE,

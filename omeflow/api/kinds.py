@@ -66,6 +66,7 @@ ROLLOUT_POLICY = Kind("omeflow.io", "v1alpha1", "RolloutPolicy", "rolloutpolicie
 
 ROLE_BASED_GROUP = Kind(*RBG, "RoleBasedGroup", "rolebasedgroups")
 SCALING_ADAPTER = Kind(*RBG, "RoleBasedGroupScalingAdapter", "rolebasedgroupscalingadapters")
+COORDINATED_POLICY = Kind(*RBG, "CoordinatedPolicy", "coordinatedpolicies")
 ROLE_BASED_GROUP_WARMUP = Kind(*RBG, "RoleBasedGroupWarmup", "rolebasedgroupwarmups")
 ROLE_INSTANCE_SET = Kind(*RBG, "RoleInstanceSet", "roleinstancesets")
 ROLE_INSTANCE = Kind(*RBG, "RoleInstance", "roleinstances")

@@ -58,6 +58,13 @@ def other_count(adapter: Manifest | None, wanted: int) -> str:
     return f"{title(adapter)} holds {held}, which the RBG controller follows: scale that one"
 
 
+def held_back(policy: Manifest | None, given: int, wanted: int) -> str:
+    """That a coordinated policy may let the role have no more yet (rbg.md 5.5)."""
+    if policy is None or given >= wanted:
+        return ""
+    return f"{title(policy)} lets it grow with the roles that it names, and only while all of these are ready"
+
+
 def is_blind(adapter: Manifest | None, role: Manifest) -> bool:
     """Whether an adapter was bound before its workload could tell its pods, which it never makes up for (rbg.md 4.6).
 

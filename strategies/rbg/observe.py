@@ -8,12 +8,20 @@ it is never read. The chain that is read instead: the attempt mark on the group,
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from omeflow.api.kinds import POD, ROLE_BASED_GROUP, ROLE_INSTANCE, ROLE_INSTANCE_SET, SCALING_ADAPTER, title
+from omeflow.api.kinds import (
+    COORDINATED_POLICY,
+    POD,
+    ROLE_BASED_GROUP,
+    ROLE_INSTANCE,
+    ROLE_INSTANCE_SET,
+    SCALING_ADAPTER,
+    title,
+)
 from omeflow.api.names import ATTEMPT, ROLE_NAME, role_attempt
 from omeflow.rollout.roles import RoleState
 from strategies.contract import Live, Manifest
 from strategies.pods import crashes, labels
-from strategies.rbg.hindrance import hindrance, is_blind, not_taken_up, other_count
+from strategies.rbg.hindrance import held_back, hindrance, is_blind, not_taken_up, other_count
 from strategies.rbg.instances import Instance, instances, ordinals, stuck
 from strategies.surging import kept_back, resolved
 
@@ -34,9 +42,11 @@ def role_states(service: str, live: Live) -> dict[str, RoleState]:
     marks = served_attempts(group)
     sets, adapters = _by_name(live.of(ROLE_INSTANCE_SET)), _by_name(live.of(SCALING_ADAPTER))
     objects, pods = _by_role(live.of(ROLE_INSTANCE)), _by_role(live.of(POD))
+    policy = _by_name(live.of(COORDINATED_POLICY)).get(service)
     found = [
         _Seen(
             group=group,
+            policy=policy,
             role=role,
             attempt=marks.get(role["name"], 0),
             adapter=adapters.get(f"{service}-{role['name']}"),
@@ -53,6 +63,7 @@ class _Seen:
     """What there is of one role beside its RoleInstanceSet; `attempt` is the mark that the group has for it."""
 
     group: Manifest
+    policy: Manifest | None
     role: Manifest
     attempt: int
     adapter: Manifest | None
@@ -133,7 +144,8 @@ def _waits_for(seen: _Seen, workload: Manifest, found: Sequence[Instance]) -> st
     if not _is_observed(workload):
         return f"{subject} has not been observed by its controller yet"
     if spec != wanted:
-        return _and(f"{subject} has {spec} replicas, its role asks for {wanted}", other_count(seen.adapter, wanted))
+        why = other_count(seen.adapter, wanted) or held_back(seen.policy, spec, wanted)
+        return _and(f"{subject} has {spec} replicas, its role asks for {wanted}", why)
     done = sum(instance.ready and instance.current for instance in found)
     if done < wanted:
         kept = kept_back(_bounds(seen.role).get("partition", 0))

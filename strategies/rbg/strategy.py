@@ -3,7 +3,15 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from omeflow.api.errors import Invalid
-from omeflow.api.kinds import POD, ROLE_BASED_GROUP, ROLE_INSTANCE, ROLE_INSTANCE_SET, SCALING_ADAPTER, Kind
+from omeflow.api.kinds import (
+    COORDINATED_POLICY,
+    POD,
+    ROLE_BASED_GROUP,
+    ROLE_INSTANCE,
+    ROLE_INSTANCE_SET,
+    SCALING_ADAPTER,
+    Kind,
+)
 from omeflow.api.names import CLUSTER_DOMAIN, COMPONENT_INDEX, DEPLOYMENT_MODE, ENGINE, GROUP_NAME, ROLE_NAME, ROUTER
 from omeflow.components.types import ComponentConfig, DeploymentMode
 from omeflow.rollout.capacity import Surge
@@ -28,6 +36,7 @@ from strategies.exposure import Backend, Exposed, component_service, exposure, s
 from strategies.rbac import router_rbac
 from strategies.rbg import group, observe
 from strategies.rbg.asked import ensure_understood
+from strategies.rbg.coordination import coordinated_policy
 from strategies.rbg.roles import RECREATE, desired_role
 from strategies.rbg.surge import role_surge
 from strategies.rbg.warmup import warmup
@@ -47,6 +56,7 @@ class RBGStrategy:
             Observed(ROLE_INSTANCE_SET, GROUP_NAME),
             Observed(ROLE_INSTANCE, GROUP_NAME),
             Observed(SCALING_ADAPTER, GROUP_NAME),
+            Observed(COORDINATED_POLICY),
             Observed(POD),
         )
     }
@@ -80,13 +90,14 @@ class RBGStrategy:
         autoscalers = [
             autoscaler(owner, config, target=SCALING_ADAPTER, target_name=config.name) for config in configs.values()
         ]
+        together = coordinated_policy(owner, request.components)
         budgets = [budget_of_instances(owner, config, selector=_selector(owner, config)) for config in configs.values()]
         backends = {role: _backend(owner, config) for role, config in configs.items()}
         exposed = Exposed.of(owner, request.components, backends, cluster_domain=self._cluster_domain)
         return Desired(
             roles=roles,
             rbac=router_rbac(owner, configs[ROUTER]) if ROUTER in configs else [],
-            autoscalers=[manifest for manifest in autoscalers if manifest],
+            autoscalers=[manifest for manifest in [*autoscalers, together] if manifest],
             exposure=[*exposure(exposed), *(budget for budget in budgets if budget)],
             urls=service_urls(exposed),
         )

@@ -11,6 +11,7 @@ from omeflow.local.simulation.driver import simulated
 
 CHILDREN = (
     kinds.SCALING_ADAPTER,
+    kinds.COORDINATED_POLICY,
     kinds.ROLE_BASED_GROUP_WARMUP,
     kinds.ROLE_INSTANCE_SET,
     kinds.ROLE_INSTANCE,

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from omeflow.kube.request import Object
 from omeflow.local.rbg import templates, wire
+from omeflow.local.rbg.coordination import allowed_counts
 from omeflow.local.rbg.revisions import role_hash
 from omeflow.local.rbg.templates import InvalidRole, workload_name
 from omeflow.local.simulation.objects import (
@@ -40,7 +41,11 @@ def reconcile(group: Object, observed: Observed, *, now: float) -> Step:
     if (group["metadata"].get("annotations") or {}).get(wire.GANG) == "true":
         # A local cluster has no scheduler that knows gangs, and none of its definitions: so the real controller stops.
         writes.append(Record(group, "FailedReconcilePodGroup", f"scheduling plugin {_POD_GROUPS} not ready"))
-    elif _roles(group, observed, writes):
+        return Step(writes)
+    allowed = _coordinated(group, observed, writes)
+    if allowed is None:
+        return Step(writes, after=1.0)  # nothing that it watches would tell that this has been put right
+    if _roles(allowed, observed, writes):
         writes += _orphans(group, observed)
     return Step(writes)
 
@@ -61,6 +66,17 @@ def _with_adapters_counts(group: Object, observed: Observed, writes: list[Write]
             writes.append(Record(group, "ReplicasOverriddenByAdapter", message))
             role = role | {"replicas": wanted}
         roles.append(role)
+    return group | {"spec": group["spec"] | {"roles": roles}}
+
+
+def _coordinated(group: Object, observed: Observed, writes: list[Write]) -> Object | None:
+    """The group with the counts that its coordinated policy allows for now; None if that cannot be told."""
+    try:
+        allowed = allowed_counts(group, observed)
+    except InvalidRole as error:
+        writes.append(Record(group, "FailedCalculateScaling", str(error)))
+        return None
+    roles = [role | {"replicas": allowed.get(role["name"], role["replicas"])} for role in group["spec"]["roles"]]
     return group | {"spec": group["spec"] | {"roles": roles}}
 
 

@@ -1,5 +1,6 @@
 """What only a RoleBasedGroup offers, as its users see it: budgets, gangs, places, restarts."""
 
+from collections import Counter
 from datetime import datetime
 from typing import Any
 
@@ -8,6 +9,7 @@ from permissive_kinds import serving
 from platform_under_test import Platform, example, image
 
 from omeflow.api.kinds import (
+    COORDINATED_POLICY,
     FINE_TUNED_WEIGHT,
     POD_DISRUPTION_BUDGET,
     ROLE_BASED_GROUP,
@@ -17,6 +19,7 @@ from omeflow.api.kinds import (
     Kind,
 )
 from omeflow.api.names import RBG_PREFIX, ROLE_NAME
+from strategies.pods import is_ready
 
 Manifest = dict[str, Any]
 MODEL = "llama-3-8b"
@@ -245,3 +248,27 @@ async def test_an_image_is_on_the_nodes_before_a_pod_is_replaced_and_a_bad_one_n
 
 def _leader_image(of: str) -> Manifest:
     return {"spec": {"engine": {"leader": {"runner": {"name": "ome-container", "image": of}}}}}
+
+
+async def test_engine_and_decoder_grow_together_until_one_of_them_goes(platform: Platform) -> None:
+    manifest = example("prefill-decode-router")
+    manifest["metadata"]["annotations"]["omeflow.io/coordinated-scaling"] = "50%"
+    await platform.create(manifest)
+    await platform.ended("chat", 1)
+    [policy] = await platform.objects(COORDINATED_POLICY)
+    assert policy["metadata"]["name"] == "chat"
+    for role, count in (("engine", 4), ("decoder", 6)):
+        await platform.cluster.scale(SCALING_ADAPTER, f"chat-{role}", platform.namespace, count, manager="scaler")
+
+    async def ready() -> dict[str, int]:
+        pods = (await platform.pods("chat")).values()
+        return dict(Counter(pod["metadata"]["labels"][ROLE_NAME] for pod in pods if is_ready(pod)))
+
+    await platform.eventually(
+        ready, lambda found: found == {"engine": 4, "decoder": 6, "router": 1}, what="both at their counts"
+    )
+    alone = {"metadata": {"annotations": {"omeflow.io/coordinated-scaling": None}}, "spec": {"decoder": None}}
+    await platform.edit("chat", alone)
+    await platform.ended("chat", 2)
+    assert await platform.objects(COORDINATED_POLICY) == []
+    await platform.eventually(ready, lambda found: found == {"engine": 4, "router": 1}, what="the decoder gone")

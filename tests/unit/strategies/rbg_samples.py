@@ -3,7 +3,15 @@
 from collections.abc import Sequence
 from typing import Any
 
-from omeflow.api.kinds import POD, ROLE_BASED_GROUP, ROLE_INSTANCE, ROLE_INSTANCE_SET, SCALING_ADAPTER, Kind
+from omeflow.api.kinds import (
+    COORDINATED_POLICY,
+    POD,
+    ROLE_BASED_GROUP,
+    ROLE_INSTANCE,
+    ROLE_INSTANCE_SET,
+    SCALING_ADAPTER,
+    Kind,
+)
 from omeflow.api.names import ATTEMPT, RBG_PREFIX, ROLE_NAME, role_attempt
 from omeflow.components.types import ComponentConfig, DeploymentMode, Extension
 from strategies.contract import DesiredRole, Live, Owner, RoleVersion
@@ -156,12 +164,14 @@ def live(
     instances: Sequence[Json] = (),
     pods: Sequence[Json] = (),
     adapters: Sequence[Json] = (),
+    policies: Sequence[Json] = (),
 ) -> Live:
     objects: dict[Kind, Sequence[Json]] = {
         ROLE_BASED_GROUP: [whole] if whole else [],
         ROLE_INSTANCE_SET: workloads,
         ROLE_INSTANCE: instances,
         SCALING_ADAPTER: adapters,
+        COORDINATED_POLICY: policies,
         POD: pods,
     }
     return Live(objects)

@@ -260,3 +260,37 @@ def test_a_warm_up_is_asked_for_or_not() -> None:
     assert "has to be true or false" in refused({"omeflow.io/warm-up": "yes"})
     asked = planned({"omeflow.io/warm-up": "true"}, router={"omeflow.io/warm-up": "false"})
     assert {role: one.digest for role, one in asked.items()} == {role: one.digest for role, one in planned({}).items()}
+
+
+class TestGrowingTogether:
+    @staticmethod
+    def policies(service: dict[str, str]) -> list[Json]:
+        configs = {role: config(role, annotations=service) for role in ("engine", "decoder", "router")}
+        components = Components("chat", "serving", "llama", "srt", configs, annotations=service)
+        desired = RBGStrategy().plan(PlanRequest(OWNER, components, service))
+        return [one for one in desired.autoscalers if one["kind"] == "CoordinatedPolicy"]
+
+    def test_engine_and_decoder_grow_within_a_skew(self) -> None:
+        assert self.policies({}) == []
+        [policy] = self.policies({"omeflow.io/coordinated-scaling": "25%"})
+        assert policy["metadata"]["name"] == "chat"  # of the group's name, else RBG does not look at it
+        assert policy["spec"]["policies"] == [
+            {
+                "name": "scaling",
+                "roles": ["engine", "decoder"],
+                "strategy": {"scaling": {"maxSkew": "25%", "progression": "OrderReady"}},
+            }
+        ]
+
+    @pytest.mark.parametrize("skew", ["25", "0%", "101%", "a few", ""])
+    def test_a_skew_that_would_stop_the_group_is_refused(self, skew: str) -> None:
+        with pytest.raises(Invalid, match=r"coordinated-scaling\] is .*; it has to be a percentage from 1% to 100%"):
+            self.policies({"omeflow.io/coordinated-scaling": skew})
+
+    def test_who_waits_for_each_other_is_refused(self) -> None:
+        with pytest.raises(Invalid, match="so that none would ever be scheduled; remove one of the two"):
+            self.policies(GANG | {"omeflow.io/coordinated-scaling": "25%"})
+
+    def test_nobody_to_grow_with_is_refused(self) -> None:
+        sentence = refused({"omeflow.io/coordinated-scaling": "25%"})
+        assert sentence.endswith("is for an engine and a decoder, and spec.decoder is not set; remove it")

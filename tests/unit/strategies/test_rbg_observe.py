@@ -220,6 +220,17 @@ def test_an_adapter_that_holds_another_count_than_the_role_is_named() -> None:
     )
 
 
+def test_a_coordinated_policy_that_may_hold_a_count_back_is_named() -> None:
+    policy = {"kind": "CoordinatedPolicy", "metadata": {"name": "chat", "namespace": "serving"}}
+    state = live(group(ENGINE | {"replicas": 3}), [workload()], policies=[policy])
+    assert engine(state).waits_for == (
+        f"{SET} has 2 replicas, its role asks for 3; CoordinatedPolicy serving/chat lets it grow with the roles that it"
+        " names, and only while all of these are ready"
+    )
+    state = live(group(ENGINE | {"replicas": 1}), [workload()], policies=[policy])
+    assert engine(state).waits_for == f"{SET} has 2 replicas, its role asks for 1"
+
+
 @pytest.mark.parametrize("selector", ["", ",rbg.workloads.x-k8s.io/component-index=0"])
 def test_an_adapter_that_was_bound_too_early_is_made_anew_before_the_role_is_done(selector: str) -> None:
     found = engine(converged(adapters=[adapter(selector=selector)]))

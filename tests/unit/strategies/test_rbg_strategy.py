@@ -222,6 +222,7 @@ def test_every_kind_that_is_read_is_declared() -> None:
         "RoleInstanceSet",
         "RoleInstance",
         "RoleBasedGroupScalingAdapter",
+        "CoordinatedPolicy",
         "Pod",
     ]
 

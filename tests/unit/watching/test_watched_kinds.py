@@ -17,7 +17,6 @@ from workers.watching.world import World
 READ_ELSEWHERE = {
     kinds.INFERENCE_ROLLOUT,
     kinds.ROLLOUT_POLICY,
-    kinds.SCALING_ADAPTER,
     kinds.ROLE_BASED_GROUP_WARMUP,  # a stage goes on without where it is not served
 }
 OPTIONAL = [kind for kind in kinds.ALL if not kind.built_in and kind.group != "ome.io" and kind not in READ_ELSEWHERE]
