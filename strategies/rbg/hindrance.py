@@ -65,12 +65,13 @@ def held_back(policy: Manifest | None, given: int, wanted: int) -> str:
     return f"{title(policy)} lets it grow with the roles that it names, and only while all of these are ready"
 
 
-def is_blind(adapter: Manifest | None, role: Manifest) -> bool:
+def is_blind(adapter: Manifest | None, role: Manifest, workload: Manifest) -> bool:
     """Whether an adapter was bound before its workload could tell its pods, which it never makes up for (rbg.md 4.6).
 
-    Every autoscaler on it fails then. Made anew it takes the role's count, so it must hold the same now.
+    Every autoscaler on it fails then. Made anew it takes the role's count, so it must hold the same now; and the
+    workload must tell its pods by now, else that would go on for ever.
     """
-    if adapter is None or is_terminating(adapter):
+    if adapter is None or is_terminating(adapter) or not (workload.get("status") or {}).get("labelSelector"):
         return False
     status: Mapping[str, str] = adapter.get("status") or {}
     selector = status.get("selector") or ""

@@ -102,7 +102,7 @@ def _role_state(seen: _Seen, workload: Manifest | None) -> RoleState:
         old=sum(not instance.current for instance in found),
         revision=revision,
         settled=handed and closed and all(one.current or one.leaving for one in found),
-        stuck=_stuck(seen, found, closed=closed) if handed and _is_observed(workload) else (),
+        stuck=_stuck(seen, workload, found, closed=closed) if handed and _is_observed(workload) else (),
         waits_for=_waits_for(seen, workload, found),
         obj=title(workload),
         crashes=crashes(seen.pods),
@@ -127,9 +127,9 @@ def _by_role(objects: Sequence[Manifest]) -> dict[str, list[Manifest]]:
     return grouped
 
 
-def _stuck(seen: _Seen, found: Sequence[Instance], *, closed: bool) -> tuple[str, ...]:
+def _stuck(seen: _Seen, workload: Manifest, found: Sequence[Instance], *, closed: bool) -> tuple[str, ...]:
     """Instances that only their deletion moves on, and an adapter that only its deletion binds to its pods."""
-    blind = (f"{seen.group['metadata']['name']}-{seen.name}",) if is_blind(seen.adapter, seen.role) else ()
+    blind = (f"{seen.group['metadata']['name']}-{seen.name}",) if is_blind(seen.adapter, seen.role, workload) else ()
     return (*stuck(found, desired=seen.wanted, closed=closed, partition=seen.partition), *blind)
 
 
@@ -157,7 +157,7 @@ def _waits_for(seen: _Seen, workload: Manifest, found: Sequence[Instance]) -> st
         return f"{subject} counts {status.get('updatedReadyReplicas', 0)} of {wanted} updated and ready"
     if not _is_closed(workload):
         return f"{subject} has not closed its rollout yet"
-    if is_blind(seen.adapter, seen.role):
+    if is_blind(seen.adapter, seen.role, workload):
         return f"RoleBasedGroupScalingAdapter {_place(seen)} was bound too early to name its pods; it is made anew"
     return ""
 

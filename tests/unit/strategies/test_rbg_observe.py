@@ -233,7 +233,8 @@ def test_a_coordinated_policy_that_may_hold_a_count_back_is_named() -> None:
 
 @pytest.mark.parametrize("selector", ["", ",rbg.workloads.x-k8s.io/component-index=0"])
 def test_an_adapter_that_was_bound_too_early_is_made_anew_before_the_role_is_done(selector: str) -> None:
-    found = engine(converged(adapters=[adapter(selector=selector)]))
+    told = [workload(labelSelector="role=engine")]
+    found = engine(converged(workloads=told, adapters=[adapter(selector=selector)]))
     assert found.waits_for == (
         "RoleBasedGroupScalingAdapter serving/chat-engine was bound too early to name its pods; it is made anew"
     )
@@ -250,9 +251,14 @@ def test_an_adapter_that_was_bound_too_early_is_made_anew_before_the_role_is_don
     ],
 )
 def test_an_adapter_that_is_not_bound_or_that_a_scaler_has_just_moved_is_left_alone(held: list[Json]) -> None:
-    found = engine(converged(adapters=held))
+    found = engine(converged(workloads=[workload(labelSelector="role=engine")], adapters=held))
     assert found.stuck == ()
     assert found.waits_for == ""
+
+
+def test_an_adapter_is_not_made_anew_while_its_workload_could_not_tell_its_pods_either() -> None:
+    found = engine(converged(adapters=[adapter(selector="")]))
+    assert (found.stuck, found.waits_for) == ((), "")
 
 
 def test_pods_of_a_former_template_are_told_apart_from_new_ones() -> None:
