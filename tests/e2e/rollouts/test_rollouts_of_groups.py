@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from clusters.backends import Backend
 from permissive_kinds import serving
 from platform_under_test import Platform, example, image
 
@@ -94,9 +95,9 @@ async def test_a_gang_on_a_cluster_without_gangs_is_named_and_removing_it_goes_o
 
 
 async def test_a_gang_of_a_running_service_comes_and_goes_without_a_restart(
-    platform: Platform, rbg_backend: str
+    platform: Platform, rbg_backend: Backend
 ) -> None:
-    if rbg_backend != "real":
+    if not rbg_backend.real:
         pytest.skip("the simulation makes no PodGroups")
     async with serving(platform.cluster, POD_GROUP):
         await platform.create(example("multi-node-engine"))
