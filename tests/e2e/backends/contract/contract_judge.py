@@ -15,12 +15,13 @@ from story_service import SERVICE, Spec
 from omeflow.api.kinds import HORIZONTAL_POD_AUTOSCALER, INFERENCE_ROLLOUT, INFERENCE_SERVICE, POD, kind_of
 from omeflow.api.names import ISVC_LABEL
 from omeflow.api.rollouts import InferenceRollout, Phase, RolloutPlan
-from omeflow.api.steps import ROLLBACK
+from omeflow.api.steps import ROLLBACK, Stage
 from omeflow.kube.request import Object
 from omeflow.local.simulation.objects import labels_of, name_of, terminating, uid_of
 from omeflow.rollout.planner import DEFAULT_ORDER
 from omeflow.rollout.status import ROLLED_OUT
 from strategies.contract import Desired
+from strategies.limits import held_roles
 from strategies.recorded import inputs_of, objects_of, plan_of
 
 HOLDS_A_COUNT = ("RoleBasedGroupScalingAdapter", "Deployment", "LeaderWorkerSet")
@@ -41,6 +42,13 @@ class Attempt:
     order: Order
     planned: Planned
     desired: Desired
+
+    def stage(self, name: str) -> Stage:
+        return next(one for one in self.planned.plan.stages if one.name == name)
+
+    def kept_back(self, stage: str) -> set[str]:
+        """Roles that a partition keeps from being through with that stage."""
+        return set() if self.stage(stage).held else held_roles(self.planned.plan)
 
 
 @dataclass
@@ -125,13 +133,14 @@ class Judge:
         over = record.status.phase in (Phase.PROGRESSING, Phase.BLOCKED, Phase.SUCCEEDED)
         for timing in record.status.stages if over else []:
             if timing.finished_at and timing.name not in done:
-                self._checks.done(self._attempts[record.name], timing.roles)  # type: ignore[arg-type]
+                attempt = self._attempts[record.name]
+                roles = [role for role in timing.roles if role not in attempt.kept_back(timing.name)]
+                self._checks.done(attempt, roles)  # type: ignore[arg-type]
         entered = record.status.stages[-1:] if record.status.phase in (Phase.PROGRESSING, Phase.BLOCKED) else []
         for timing in entered:
             if timing not in before.status.stages:
                 attempt = self._attempts[record.name]
-                stage = next(one for one in attempt.planned.plan.stages if one.name == timing.name)
-                self._checks.begins(attempt, stage)  # type: ignore[arg-type]
+                self._checks.begins(attempt, attempt.stage(timing.name))  # type: ignore[arg-type]
 
     def _plan(self, record: InferenceRollout) -> None:
         plan, spec = plan_of(record), self._meant(inputs_of(record).service.spec)
