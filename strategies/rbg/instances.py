@@ -29,6 +29,7 @@ class Instance:
     Attributes:
         current: it and all its pods are at the newest revision.
         former: its RoleInstance is at another revision.
+        kept: that is the one of which instances below a partition are made.
         ready: all of its pods are there and Ready.
         leaving: it is going away, or only pods are left of it.
     """
@@ -36,6 +37,7 @@ class Instance:
     name: str
     current: bool = False
     former: bool = False
+    kept: bool = False
     ready: bool = False
     leaving: bool = False
 
@@ -44,19 +46,19 @@ class Instance:
         return int(self.name.rpartition("-")[2])
 
 
-def instances(objects: Sequence[Manifest], pods: Sequence[Manifest], revision: str) -> list[Instance]:
+def instances(objects: Sequence[Manifest], pods: Sequence[Manifest], revision: str, kept: str = "") -> list[Instance]:
     """Every instance that exists or still has pods, by name.
 
     Args:
         objects: RoleInstances of one role.
         pods: of that role.
-        revision: newest revision of its RoleInstanceSet.
+        revision: newest revision of its RoleInstanceSet; `kept`: the one of its last rollout that came to its end.
     """
     by_name = {instance["metadata"]["name"]: instance for instance in objects}
     members: dict[str, list[Manifest]] = {name: [] for name in by_name}
     for pod in pods:
         members.setdefault(instance_of(pod), []).append(pod)
-    return [_instance(name, by_name.get(name), members[name], revision) for name in sorted(members)]
+    return [_instance(name, by_name.get(name), members[name], revision, kept) for name in sorted(members)]
 
 
 def instance_of(pod: Manifest) -> str:
@@ -77,21 +79,23 @@ def stuck(found: Sequence[Instance], *, desired: int, closed: bool, partition: i
     """Instances that only their deletion moves to the newest revision.
 
     Broken ones, all at once: nothing is lost. Working ones, which a closed rollout has forgotten, one at a time, and
-    only while everything else works. None below the partition: it would come back as it was.
+    only while everything else works. Below the partition they would come back as they were; but for broken ones of a
+    third revision, which use up the budget, so that nothing above them moves.
 
     Args:
         desired: instances that the role should have.
         closed: the RoleInstanceSet has no rollout in hand.
     """
-    forgotten = [one for one in found if one.former and not one.leaving and one.ordinal >= partition]
-    broken = tuple(instance.name for instance in forgotten if not instance.ready)
+    former = [one for one in found if one.former and not one.leaving]
+    broken = tuple(one.name for one in former if not one.ready and (one.ordinal >= partition or not one.kept))
+    forgotten = [one for one in former if one.ordinal >= partition]
     if broken or not closed:
         return broken
     spare = sum(instance.ready for instance in found) >= desired
     return tuple(instance.name for instance in forgotten[-1:]) if spare else ()
 
 
-def _instance(name: str, instance: Manifest | None, pods: Sequence[Manifest], revision: str) -> Instance:
+def _instance(name: str, instance: Manifest | None, pods: Sequence[Manifest], revision: str, kept: str) -> Instance:
     if instance is None or is_terminating(instance) or any(is_terminating(pod) for pod in pods):
         return Instance(name, leaving=True)
     size = int(labels(pods[0]).get(_SIZE, "1")) if pods else 1
@@ -102,5 +106,6 @@ def _instance(name: str, instance: Manifest | None, pods: Sequence[Manifest], re
         name,
         current=at_newest and at_own,
         former=bool(revision) and not at_newest,
+        kept=not at_newest and bool(kept) and labels(instance).get(_REVISION) == kept,
         ready=len(pods) >= size and all(is_ready(pod) for pod in pods),
     )

@@ -90,8 +90,9 @@ def _role_state(seen: _Seen, workload: Manifest | None) -> RoleState:
         return RoleState(
             seen.name, attempt=seen.attempt, desired=seen.wanted, waits_for=waits_for, obj=title(seen.group)
         )
-    revision = (workload.get("status") or {}).get("updateRevision") or ""
-    found = instances(seen.objects, seen.pods, revision)
+    status: Manifest = workload.get("status") or {}
+    revision = status.get("updateRevision") or ""
+    found = instances(seen.objects, seen.pods, revision, status.get("currentRevision") or "")
     handed, closed = _is_handed(workload, seen.attempt), _is_closed(workload)
     return RoleState(
         seen.name,

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from story_cluster import StoryCluster
 from story_omeflow import Attempt
-from story_service import RBG, Role, Spec, is_scaled, template_of
+from story_service import RBG, SERVICE, Role, Spec, is_scaled, template_of
 from story_skew import Skew, Template
 
 from omeflow.api.names import DECODER, ENGINE, ROUTER
@@ -132,8 +132,9 @@ class Checks:
         if self._attempt is not attempt or self._stage != stage.roles:
             self._skew = Skew(stage.ratio) if stage.ratio else None
             for role in stage.ratio.weights if stage.ratio else ():
-                if self.roles[role].template == attempt.spec.roles[role].template:
-                    self._steps(role, self.roles[role].template, step=False)
+                template = self.roles[role].template
+                if self._skew and template and template == attempt.spec.roles[role].template:
+                    self._skew.begins_with(role, template, self._templates(role), self._wanted(role))
         self._attempt, self._stage = attempt, stage.roles
 
     def done(self, attempt: Attempt, roles: Sequence[str]) -> None:
@@ -163,6 +164,8 @@ class Checks:
         if former is not None and present is not None and former["spec"] == present["spec"]:
             return
         before, after = parts_of(former), parts_of(present)
+        if self._skew and present and obj["kind"] == "RoleInstanceSet":
+            self._taken_up(self._skew, present)
         for role in before.keys() - after.keys():
             standing = self.roles[role]
             standing.counts.pop(obj["kind"], None)
@@ -215,7 +218,11 @@ class Checks:
             # A newer edit moves spare instances first, also those that stand in for others: RBG's controller counts
             # them as free (rbg.md 5.1), and a LeaderWorkerSet has them at the top, where it begins.
             standing.allowance += self._spare(standing)
-        self._steps(role, template, step=True)
+        if self._skew and role in self._skew.ratio.weights:
+            settled = self._is_settled(role)
+            self._skew.given(role, template, self._templates(role), self._wanted(role), settled=settled)
+            if self.spec.backend != RBG:
+                self._skew.taken_up(role)
         standing.template, standing.clean = template, False
 
     def _in_order(self, role: str) -> None:
@@ -299,10 +306,14 @@ class Checks:
     def _instances(self, role: str) -> set[str]:
         return {instance_of(pod) for pod in self.pods[role].values() if not terminating(pod)}
 
-    def _steps(self, role: str, template: Template | None, *, step: bool) -> None:
-        if self._skew and template and role in self._skew.ratio.weights:
-            settled = self._is_settled(role)
-            self._skew.given(role, template, self._templates(role), self._wanted(role), settled=settled, step=step)
+    def _taken_up(self, skew: Skew, workload: Object) -> None:
+        """Whether the set has its role's step, which RBG's controller hands over to it in its own time."""
+        role = name_of(workload).rpartition("-")[2]
+        group = self.cluster.find("RoleBasedGroup", SERVICE)
+        asked = next((one for one in group["spec"]["roles"] if one["name"] == role), None) if group else None
+        partition = workload["spec"]["updateStrategy"].get("partition", 0)
+        if asked and asked["rolloutStrategy"]["rollingUpdate"].get("partition", 0) == partition:
+            skew.taken_up(role)
 
     def _templates(self, role: str) -> dict[int, Template | None]:
         """By ordinal of the instance."""

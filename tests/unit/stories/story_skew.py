@@ -18,13 +18,16 @@ class Moving:
     Attributes:
         wanted: its template.
         returning: its template may be one that has come back: the highest instance moves before it is known who has it.
-        stepping: it has been given a step of this stage; until then it may still go as far as a former one let it.
+        steps: that it has been given in this stage; `inherited`: it had its template before.
+        stepping: its backend has taken up a step that begins with nothing on its way: what is has been let go before.
         known: what each instance has, by ordinal; `born`: those that are there since the last step.
         most: that were ever new at a time; `count`: that were ever wanted.
     """
 
     wanted: Template
     returning: bool = False
+    steps: int = 0
+    inherited: bool = False
     stepping: bool = False
     known: dict[int, Template | None] = field(default_factory=dict)
     born: set[int] = field(default_factory=set)
@@ -38,15 +41,30 @@ class Skew:
     ratio: Ratio
     roles: dict[str, Moving] = field(default_factory=dict)
 
+    def begins_with(self, role: str, wanted: Template, known: dict[int, Template | None], count: int) -> None:
+        """A role that has its template when the stage begins, and is on its way."""
+        self.roles[role] = Moving(wanted, inherited=True)
+        self._knows(role, known, count)
+
     def given(
-        self, role: str, wanted: Template, known: dict[int, Template | None], count: int, *, settled: bool, step: bool
+        self, role: str, wanted: Template, known: dict[int, Template | None], count: int, *, settled: bool
     ) -> None:
-        """The role's template, or a step of it; without `step`, what it has when the stage begins."""
-        before = self.roles.get(role, Moving(wanted))
-        returning = before.returning if before.wanted == wanted and role in self.roles else not settled
-        self.roles[role] = Moving(wanted, returning, step or before.stepping, most=before.most, through=before.through)
+        """The role's template with its first step, or another step."""
+        held = self.roles.get(role)
+        if held is None or held.wanted != wanted:
+            self.roles[role] = Moving(wanted, returning=not settled)
+        self.roles[role].steps += 1
+        self._knows(role, known, count)
+
+    def _knows(self, role: str, known: dict[int, Template | None], count: int) -> None:
+        self.roles[role].known, self.roles[role].count = {}, 0
         self.see(role, known, count)
         self.roles[role].born.clear()
+
+    def taken_up(self, role: str) -> None:
+        """The role's backend has its last step."""
+        if one := self.roles.get(role):
+            one.stepping = one.steps > int(one.inherited)
 
     def see(self, role: str, present: dict[int, Template | None], count: int) -> str:
         """What is wrong with it, in a sentence."""

@@ -109,6 +109,18 @@ def test_a_bad_image_goes_no_further_than_the_first_step_and_is_fixed_forward(ba
     assert new(story) == {DECODER: 8, ENGINE: 4}
 
 
+def test_an_instance_that_a_former_edit_broke_below_the_partition_stalls_nobody() -> None:
+    """Found by a random story: it used up RBG's budget, and the first step could not be made."""
+    story = serving(RBG, decoders=2, engines=1)
+    story.kill("chat-decoder-0")
+    story.give_image(DECODER, BAD)
+    story.settle()
+    assert instances(story, DECODER) == {BAD: 1, "v1": 1}
+    give_both(story, "v2")
+    story.end()
+    assert new(story) == {DECODER: 2, ENGINE: 1}
+
+
 @every_backend
 def test_one_role_of_the_ratio_alone_has_nothing_to_wait_for(backend: str) -> None:
     story = serving(backend)

@@ -20,7 +20,7 @@ def told(new: set[int], available: set[int]) -> Ordinals:
 def rbg(revisions: list[str], *, partition: int = 0, unready: tuple[int, ...] = (), **changes: Any) -> RoleState:
     """A role of three, with as many instances as there are revisions."""
     bounds = {"rolloutStrategy": {"rollingUpdate": {"partition": partition}}}
-    workloads = [workload(replicas=3)]
+    workloads = [workload(replicas=3, currentRevision="chat-engine-old")]
     workloads[0]["spec"]["updateStrategy"] = {"partition": changes.get("taken_up", partition)}
     instances = [instance(number, revision=one) for number, one in enumerate(revisions)]
     pods = [pod(number, ready=number not in unready) for number in range(len(revisions))]
@@ -55,6 +55,11 @@ def test_nothing_is_known_before_the_set_has_its_roles_partition() -> None:
 def test_a_broken_instance_below_the_partition_is_not_stuck_because_it_would_come_back_as_it_was() -> None:
     assert rbg(["old", "old", "new"], partition=2, unready=(0, 1)).stuck == ()
     assert rbg(["old", "old", "new"], partition=1, unready=(0, 1)).stuck == ("chat-engine-1",)
+
+
+def test_a_broken_instance_of_a_third_template_is_stuck_wherever_it_is_because_it_uses_up_the_budget() -> None:
+    assert rbg(["bad", "old", "new"], partition=2, unready=(0, 1)).stuck == ("chat-engine-0",)
+    assert rbg(["bad", "old", "new"], partition=2).stuck == ()
 
 
 def lws(
