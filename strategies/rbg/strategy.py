@@ -56,9 +56,10 @@ class RBGStrategy:
             Observed(ROLE_INSTANCE_SET, GROUP_NAME),
             Observed(ROLE_INSTANCE, GROUP_NAME),
             Observed(SCALING_ADAPTER, GROUP_NAME),
-            Observed(COORDINATED_POLICY),
             Observed(POD),
-        )
+        ),
+        # Tells why a role stands, to whoever watches; the steps, which ask for every kind that they read, do without.
+        COORDINATED_POLICY: (Observed(COORDINATED_POLICY),),
     }
     replaceable = (ROLE_INSTANCE, SCALING_ADAPTER)
     capabilities = Capabilities(partition=True, pause=True, in_place=True, gang=True, ratio=True)

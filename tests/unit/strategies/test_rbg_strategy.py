@@ -8,7 +8,7 @@ from exposure_samples import INGRESS
 from rbg_samples import CONTAINER, OWNER, Json, config, group, instance, live, pod, version, versions, workload
 
 from omeflow.api.errors import Invalid
-from omeflow.api.kinds import ROLE_BASED_GROUP
+from omeflow.api.kinds import COORDINATED_POLICY, ROLE_BASED_GROUP
 from omeflow.api.rollouts import pack, unpack
 from omeflow.components.types import ComponentConfig, Components, DeploymentMode
 from strategies.contract import Desired, Live, PlanRequest
@@ -216,13 +216,12 @@ def test_roles_are_read_from_the_live_objects() -> None:
 
 
 def test_every_kind_that_is_read_is_declared() -> None:
-    assert [*STRATEGY.observed_kinds] == [ROLE_BASED_GROUP]
+    assert [*STRATEGY.observed_kinds] == [ROLE_BASED_GROUP, COORDINATED_POLICY]
     assert [observed.kind.name for observed in STRATEGY.observed_kinds[ROLE_BASED_GROUP]] == [
         "RoleBasedGroup",
         "RoleInstanceSet",
         "RoleInstance",
         "RoleBasedGroupScalingAdapter",
-        "CoordinatedPolicy",
         "Pod",
     ]
 

@@ -101,7 +101,6 @@ def test_what_a_service_needs_follows_from_its_objects() -> None:
         "RoleInstanceSet",
         "RoleInstance",
         "RoleBasedGroupScalingAdapter",
-        "CoordinatedPolicy",
     ]
     lacking = on_a_cluster_without(inputs(), needs[:2])
     assert lacking.not_served == ("RoleBasedGroup", "RoleInstanceSet")
