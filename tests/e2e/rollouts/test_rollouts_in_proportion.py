@@ -31,13 +31,14 @@ class Apart:
         images: of each instance that is not going away, by role and number.
         most: instances that ever had the new image at a time, by role.
         wrong: every moment in which a role was too far ahead of the other.
-        steps: what the record said that the stage waits for.
+        steps: what the record said that the stage waits for; `began`: when it began, as the record said it each time.
     """
 
     images: dict[str, dict[int, str]] = field(default_factory=lambda: {role: {} for role in COUNTS})
     most: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTS, 0))
     wrong: list[str] = field(default_factory=list)
     steps: list[str] = field(default_factory=list)
+    began: set[str] = field(default_factory=set)
 
     def pod(self, change: Change) -> None:
         metadata = change.object["metadata"]
@@ -62,6 +63,8 @@ class Apart:
         step = reason.partition(", now for ")[2]
         if step and step not in self.steps[-1:]:
             self.steps.append(step)
+        if step:
+            self.began.add(change.object["status"]["stages"][-1]["startedAt"])
 
 
 def _number(metadata: Manifest) -> int | None:
@@ -135,6 +138,7 @@ async def test_roles_of_a_ratio_go_step_by_step_also_while_one_is_scaled(
     assert seen.steps[0] == "decoder 1 of 4, engine 1 of 2"
     assert seen.steps[-1].endswith("engine 2 of 2")
     assert len(seen.steps) > 1
+    assert len(seen.began) == 1, "a step is taken for a stage of its own"
     images = [pod["spec"]["containers"][0]["image"] for pod in await platform.objects(POD)]
     assert set(images) == {NEW}
     assert len(images) == (10 if kind == "LeaderWorkerSet" else 5)
