@@ -2,7 +2,8 @@
 
 What the policy says of a role is written with the stage that updates it. Until then the role keeps the limits that it
 has, because another partition would make it move before its turn. Roles in proportion keep behind their stage how far
-they have come: one that somebody has skipped stays as it is. Whatever is said, an instance can always be replaced.
+they have come: one that somebody has skipped stays as it is. So does a role that is about to be removed. Whatever is
+said, an instance can always be replaced.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -32,7 +33,8 @@ def update_limits(
         without_surge: roles that do without a surge, because it has no room.
     """
     wanted = list(roles)
-    there, to_come = strategy.live_limits(service, wanted, live), _to_come(plan, stage)
+    there = strategy.live_limits(service, wanted, live)
+    to_come = {*_to_come(plan, stage), *plan.removed_roles}
     unsurged = {*without_surge, *_waiting(plan, stage)}
     found = {}
     for role in wanted:

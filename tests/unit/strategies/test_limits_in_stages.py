@@ -76,6 +76,11 @@ def test_a_role_that_no_stage_updates_has_the_limits_of_the_policy_and_no_partit
     assert limits(RBG, planned, LIVE, *BOTH)["decoder"] == UpdateLimits(max_surge=3)
 
 
+def test_a_role_that_is_about_to_be_removed_moves_no_further() -> None:
+    leaving = plan(ENGINE).model_copy(update={"removed_roles": ["decoder"]})
+    assert limits(RBG, leaving, LIVE, *BOTH)["decoder"] == UpdateLimits(2, 1, 3)
+
+
 def test_roles_in_proportion_stay_as_far_as_they_have_come_if_their_stage_is_skipped() -> None:
     together = Stage(name="both", roles=["decoder"], ratio=Ratio(weights={"decoder": 1, "engine": 1}))
     planned = plan(together, Stage(name="router", roles=["router"]))
