@@ -49,7 +49,7 @@ def update_limits(
         kept: Bound | None = None
         if name in there:
             kept = partition(said.partition, count) if name in held_roles(plan) else None
-            kept = there[name].limits.partition if name in _stepped(plan, stage) else kept
+            kept = there[name].limits.partition or kept if name in _behind(plan, stage) else kept
         surge = 0 if name in unsurged else said.max_surge
         limits = replace(said, partition=kept, max_surge=surge)
         found[name] = _with_progress(limits, own, count) if limits.fields else limits
@@ -99,9 +99,15 @@ def _beside(own: UpdateLimits, live: UpdateLimits) -> UpdateLimits:
     return UpdateLimits.of({name: bound for name, bound in live.fields.items() if own.fields.get(name) != bound})
 
 
-def _stepped(plan: RolloutPlan, stage: int) -> set[str]:
-    """Roles that an earlier stage has updated step by step."""
-    return {role for one in plan.stages[:stage] if one.ratio for role in one.ratio.weights}
+def _behind(plan: RolloutPlan, stage: int) -> set[str]:
+    """Roles that keep back what they kept back when their stage ended: it was step by step, or is to come to its rest.
+
+    Their count may be another one by now, and only a stage of theirs moves their partition.
+    """
+    stepped = {role for one in plan.stages[:stage] if one.ratio for role in one.ratio.weights}
+    here = {role for one in plan.stages[stage : stage + 1] for role in one.roles}
+    held = {role for one in plan.stages[:stage] for role in one.roles if role in held_roles(plan)}
+    return stepped | (held - here if here else set())
 
 
 def _with_progress(limits: UpdateLimits, own: UpdateLimits, count: int) -> UpdateLimits:

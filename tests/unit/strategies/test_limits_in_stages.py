@@ -97,6 +97,14 @@ def test_a_partition_is_kept_behind_the_stage_of_its_role() -> None:
     assert [one["decoder"].partition for one in kept] == [3, 1, 1]
 
 
+def test_a_role_that_was_scaled_since_its_stage_keeps_its_partition_until_the_next_stage_of_its_own() -> None:
+    kept_back = plan(ENGINE, DECODER, REST, engine={"partition": 2})
+    scaled = group(engine=(3, {"partition": 1}), decoder=(4, {}))
+    assert limits(RBG, kept_back, scaled, *BOTH, stage=1)["engine"].partition == 1
+    assert limits(RBG, kept_back, scaled, *BOTH, stage=2)["engine"].partition == 2
+    assert limits(RBG, kept_back, scaled, *BOTH, stage=3)["engine"].partition == 2, "what a repair puts back"
+
+
 def test_what_is_only_kept_back_needs_no_surge() -> None:
     planned = plan(ENGINE, DECODER, REST, engine={"partition": 2, "maxSurge": 3, "maxUnavailable": 0})
     kept = [limits(RBG, planned, LIVE, *BOTH, stage=stage)["engine"] for stage in range(3)]
