@@ -38,11 +38,14 @@ ENGINE_DIRECTORY = Path("/var/tmp/omeflow-tests-docker")
 
 
 class _ByDirectory(LoadScopeScheduling):
-    """A directory stays with one process: the last test of the rollouts judges what all asked of its cluster."""
+    """A directory stays with one process: the last test of the rollouts judges what all asked of its cluster.
+
+    Chaos is few and long tests, which come last: they are shared module by module.
+    """
 
     def _split_scope(self, nodeid: str) -> str:
-        _, first, second, *_ = nodeid.split("/")
-        return f"{first}/{second}" if first == "e2e" else first
+        path = nodeid.partition("::")[0].split("/")[1:]
+        return "/".join(path[:2]) if path[0] in ("e2e", "chaos") else path[0]
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling | None:

@@ -22,7 +22,7 @@ from omeflow.api.steps import Stage
 from omeflow.kube.request import Object
 from omeflow.local.lws import wire as lws_wire
 from omeflow.local.rbg import wire as rbg_wire
-from omeflow.local.simulation.objects import is_true, labels_of, name_of, scaled, short_hash, terminating
+from omeflow.local.simulation.objects import is_true, labels_of, name_of, scaled, short_hash, terminating, uid_of
 from strategies.limits import held_roles
 
 ORDER = (ENGINE, DECODER, ROUTER)
@@ -68,6 +68,7 @@ class Standing:
             be away.
         clean: it is done, and its template has not changed since.
         killed: instances that the story has broken.
+        leaving: UIDs of pods whose instance was one too many: once its first pod goes, the others follow.
         minimums: every minReplicas that it had.
     """
 
@@ -82,6 +83,7 @@ class Standing:
     clean: bool = False
     was_done: bool = False
     killed: set[str] = field(default_factory=set)
+    leaving: set[str] = field(default_factory=set)
 
 
 class Checks:
@@ -268,8 +270,11 @@ class Checks:
         standing, instance = self.roles[role], instance_of(pod)
         if not standing.clean or instance in standing.killed:
             return
+        if uid_of(pod) in standing.leaving:
+            return
         if len(self._instances(role) | standing.killed | {instance}) <= self._wanted(role):
             raise Broken(f"pod {name_of(pod)} of {role}, which is unchanged, goes; {self._wanted(role)} are wanted")
+        standing.leaving |= {uid_of(one) for one in self.pods[role].values() if instance_of(one) == instance}
 
     def _rely(self, role: str, before: int | None) -> None:
         """Whether enough instances are available."""
