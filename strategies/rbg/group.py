@@ -48,6 +48,8 @@ def removal(
 ) -> list[Apply]:
     """Take roles out: own the live count, release the seed, drop the role; else a stub stays (design rule 3).
 
+    Until it is out, no role moves: each keeps the limits that it has.
+
     Args:
         leaving: the version that each leaving role has; None if no record knows it.
     """
@@ -55,7 +57,9 @@ def removal(
     if not counts:
         return []
     uid = _uid(live)
-    known = {role: version for role in counts if (version := leaving[role]) is not None}
+    limits = {role: found.limits for role, found in live_limits(live).items()}
+    staying = {role: _limited(version, limits) for role, version in staying.items()}
+    known = {role: _limited(version, limits) for role in counts if (version := leaving[role]) is not None}
     everything = {**staying, **known}
     held = {role: count for role, count in counts.items() if role in known}
     # A removal that was begun and is decided anew has released the seed already.
@@ -85,7 +89,8 @@ def live_limits(live: Manifest | None) -> dict[str, LiveLimits]:
 def rolling_update(body: Manifest, limits: UpdateLimits | None = None) -> Manifest:
     """How a role is updated, by its body, with these limits instead of its own."""
     update: Manifest = body["rolloutStrategy"]["rollingUpdate"]
-    return {**update, **limits.fields} if limits else update
+    others = {name: bound for name, bound in limits.fields.items() if update.get(name, 0) != bound} if limits else {}
+    return {**update, **others}
 
 
 def _only_ours(live: Manifest | None, role: str) -> bool:
@@ -126,7 +131,7 @@ def _of_the_group(roles: Mapping[str, RoleVersion]) -> dict[str, str]:
 def _limited(version: RoleVersion, limits: Mapping[str, UpdateLimits]) -> RoleVersion:
     """The same with the limits of its rolling update; its digest stays."""
     role = version.desired
-    if role.role not in limits:
+    if role.role not in limits or not limits[role.role].fields:
         return version
     strategy = role.body["rolloutStrategy"]
     body = {**role.body, "rolloutStrategy": {**strategy, "rollingUpdate": rolling_update(role.body, limits[role.role])}}

@@ -156,6 +156,23 @@ def test_a_role_is_removed_although_somebody_edited_another_role() -> None:
     assert made.roles == ["engine"]
 
 
+def test_no_role_moves_on_while_another_is_removed() -> None:
+    update: Json = {"maxUnavailable": 1, "maxSurge": 0}
+    stopped = {"rollingUpdate": {**update, "partition": 1}}
+    engine, router = (
+        RoleVersion(2, desired(role, "img:2", rolloutStrategy={"rollingUpdate": update}))
+        for role in ("engine", "router")
+    )
+    live = group(*({"name": role, "replicas": 2, "rolloutStrategy": stopped} for role in ("engine", "router")))
+    back, own, _, drop = removal(OWNER, versions(engine), versions(router), live)
+    for apply in (back, own, drop):
+        assert [role["rolloutStrategy"] for role in apply.manifest["spec"]["roles"] if role["name"] == "engine"] == [
+            stopped
+        ]
+    for apply in (back, own):
+        assert role_of(apply, "router")["rolloutStrategy"] == stopped
+
+
 @pytest.mark.parametrize("done", [0, 1, 2, 3, 4])
 def test_a_removal_that_was_cut_short_is_completed(done: int) -> None:
     made = created(version(1, "engine", minimum=4), version(1, "router", minimum=3))
