@@ -48,6 +48,7 @@ class Story:
             on_plan=self.checks.planned,
             on_stage=self.checks.begins,
             on_done=self.checks.done,
+            on_stuck=self.checks.stuck,
         )
         self.controllers_down = 0.0
         self.tell(f"create {spec}")

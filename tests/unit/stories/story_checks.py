@@ -116,6 +116,12 @@ class Checks:
                     self.counted(name, role.minimum)
         self.spec = spec
 
+    def stuck(self, obj: Object) -> None:
+        """An instance, a pod or a scaling adapter is deleted, so that its backend makes it anew."""
+        if self._skew and obj["kind"] == "RoleInstance":
+            name, _, ordinal = name_of(obj).rpartition("-")
+            self._skew.is_mended(name.rpartition("-")[2], int(ordinal))
+
     def counted(self, role: str, count: int) -> None:
         """A scaler, or an edit of minReplicas where nobody scales, says how many."""
         for sequence in self.roles[role].counts.values():

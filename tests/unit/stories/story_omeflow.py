@@ -17,6 +17,7 @@ from omeflow.api.kinds import HORIZONTAL_POD_AUTOSCALER, Kind, kind_of
 from omeflow.api.names import FIELD_MANAGER
 from omeflow.api.policies import Policy
 from omeflow.api.steps import Stage
+from omeflow.kube.request import Object
 from omeflow.rollout.planner import DEFAULT_ORDER
 from omeflow.rollout.roles import RoleState
 from strategies.contract import Apply, Desired, Live, Manifest, Reference, Strategy, reference_to
@@ -62,6 +63,7 @@ class Omeflow:
         log: told of what it does, in words.
         on_plan: called with a new attempt.
         on_stage: called when a stage begins; `on_done`: when it is declared done, with its roles.
+        on_stuck: called with an object that is about to be deleted, because its backend left it behind.
     """
 
     cluster: StoryCluster
@@ -70,6 +72,7 @@ class Omeflow:
     on_plan: Callable[[Attempt], None] = lambda attempt: None
     on_stage: Callable[[Attempt, Stage], None] = lambda attempt, stage: None
     on_done: Callable[[Attempt, Sequence[str]], None] = lambda attempt, roles: None
+    on_stuck: Callable[[Object], None] = lambda obj: None
     order: Order = DEFAULT_ORDER
     ratio: Json | None = None
     limits: Json = field(default_factory=dict)
@@ -250,7 +253,10 @@ class Omeflow:
         states = self.role_states(attempt)
         names = {name for role in stage.roles if role in states for name in states[role].stuck}
         for obj in [obj for kind in attempt.strategy.replaceable for obj in self.cluster.of_kind(kind.name)]:
-            if obj["metadata"]["name"] in names and self.cluster.delete_this(obj):
+            if obj["metadata"]["name"] not in names:
+                continue
+            self.on_stuck(obj)
+            if self.cluster.delete_this(obj):
                 self.log(f"replaced {obj['metadata']['name']}, left behind by the backend")
 
     def _apply_autoscalers(self, attempt: Attempt) -> Turn:

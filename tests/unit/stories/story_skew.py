@@ -21,6 +21,8 @@ class Moving:
         steps: that it has been given in this stage; `inherited`: it had its template before.
         stepping: its backend has taken up a step that begins with nothing on its way: what is has been let go before.
         known: what each instance has, by ordinal; `born`: those that are there since the last step.
+        mended: those that were stuck and are made anew: with the template that their backend had left behind, which an
+            edit that goes back may have made the wanted one.
         most: that were ever new at a time; `count`: that were ever wanted.
     """
 
@@ -31,6 +33,7 @@ class Moving:
     stepping: bool = False
     known: dict[int, Template | None] = field(default_factory=dict)
     born: set[int] = field(default_factory=set)
+    mended: set[int] = field(default_factory=set)
     most: int = 0
     count: int = 0
     through: bool = False
@@ -66,12 +69,18 @@ class Skew:
         if one := self.roles.get(role):
             one.stepping = one.steps > int(one.inherited)
 
+    def is_mended(self, role: str, ordinal: int) -> None:
+        """An instance is made anew, because it was stuck."""
+        if role in self.roles:
+            self.roles[role].mended.add(ordinal)
+
     def see(self, role: str, present: dict[int, Template | None], count: int) -> str:
         """What is wrong with it, in a sentence."""
         if role not in self.roles:
             return ""
         one = self.roles[role]
         moved = {each for each, template in present.items() if one.known.get(each, one.wanted) != template}
+        moved -= one.mended
         if one.returning:
             moved.discard(count - 1)
         one.born |= {each for each in present if each not in one.known}
@@ -83,9 +92,10 @@ class Skew:
         one.most = max(len(new), one.most)
         one.through = one.through or len(new) >= count
         most = self._most(role)
-        if one.stepping and new & moved and len(new - one.born) > most:
+        gone_ahead = len(new - one.born - one.mended)
+        if one.stepping and new & moved and gone_ahead > most:
             others = {name: other.most for name, other in self.roles.items() if name != role}
-            return f"{role} has {len(new - one.born)} new instances, and may have {most}: the others had {others}"
+            return f"{role} has {gone_ahead} new instances, and may have {most}: the others had {others}"
         return ""
 
     def _most(self, role: str) -> int:
