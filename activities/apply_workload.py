@@ -7,10 +7,11 @@ from temporalio import activity
 
 from activities.applying import apply_in_order
 from activities.reading import at_present_counts, read_live, read_ours, read_service
-from activities.records import Records, now, timestamp
+from activities.records import Records
 from activities.remembering import read_history
+from activities.stage_status import entered, last_refusal
 from omeflow.api.errors import Throttled, Unavailable, Waiting
-from omeflow.api.rollouts import InferenceRollout, Phase, StageTiming, Status, Wait
+from omeflow.api.rollouts import InferenceRollout
 from omeflow.api.steps import APPLY_WORKLOAD, Applied, StageRequest
 from omeflow.kube.client import Cluster
 from omeflow.rollout.roles import RoleState
@@ -54,7 +55,7 @@ class ApplyWorkload:
         step = limited(request.stage, plan, attempt.number, states, limits)
         applies = strategy.workload(owner, roles, live, step.limits)
         # First the record, which lets nobody in whose attempt has been closed by somebody else.
-        former = _hindrance(record, request) if activity.info().attempt > 1 else ""
+        former = last_refusal(record, request)
         await self._enter(record, request, step.told, former)
         try:
             await apply_in_order(self.cluster, applies, live)
@@ -65,50 +66,10 @@ class ApplyWorkload:
             await self._enter(await self.records.get(attempt), request, step.told)
         return Applied(objects=len(applies), notes=[apply.why for apply in applies], step=step.told)
 
-    async def _enter(self, record: InferenceRollout, request: StageRequest, step: str, hindrance: str = "") -> None:
-        """Args: hindrance: why the cluster takes no write now; it is tried again, and people should see for what."""
+    async def _enter(self, record: InferenceRollout, request: StageRequest, step: str, refused: str = "") -> None:
+        run_id = activity.info().workflow_run_id
         await self.records.write_status(
             record,
-            lambda latest: _entered(latest, request, step, hindrance),
+            lambda latest: entered(latest, request, step=step, refused=refused, run_id=run_id),
             reopen=request.stage.name == REPAIR,
         )
-
-
-def _hindrance(record: InferenceRollout, request: StageRequest) -> str:
-    """Why the last try of this step failed, as far as it is known here."""
-    wait, same = record.status.wait, record.status.stage == request.stage.name
-    return wait.reason if wait and same and wait.reason != request.stage.waits_for else ""
-
-
-def _entered(record: InferenceRollout, request: StageRequest, step: str, hindrance: str) -> Status:
-    """Status on entering a stage, or a step of it: the former one is over, and this one waits until its deadline."""
-    moment = now()
-    began = {timing.name: timing.started_at for timing in record.status.stages} if request.step or hindrance else {}
-    over = [
-        timing if timing.finished_at else timing.model_copy(update={"finished_at": moment})
-        for timing in record.status.stages
-        if timing.name != request.stage.name
-    ]
-    return Status(
-        phase=Phase.BLOCKED if request.stage.held else Phase.PROGRESSING,
-        stage=request.stage.name,
-        run_id=activity.info().workflow_run_id,
-        started_at=record.status.started_at or moment,
-        stages=[*over, _begun(request, began.get(request.stage.name) or moment)],
-        actors=record.status.actors,
-        wait=Wait(
-            name=f"stage {request.stage.name}",
-            reason=hindrance or _awaited(request, step),
-            deadline=timestamp(request.deadline) if request.deadline else None,
-        ),
-    )
-
-
-def _begun(request: StageRequest, moment: str) -> StageTiming:
-    note = str(request.without_surge) if request.without_surge else None
-    return StageTiming(name=request.stage.name, roles=request.stage.roles, note=note, started_at=moment)
-
-
-def _awaited(request: StageRequest, step: str) -> str:
-    told = request.stage.waits_for + (f", now for {step}" if step else "")
-    return f"{told}, {request.without_surge}" if request.without_surge else told

@@ -12,7 +12,7 @@ from activities.events import tell
 from activities.reading import at_present_counts, read_live, read_service
 from activities.records import Records
 from activities.room import without_room
-from activities.waiting_ahead import waiting_ahead
+from activities.stage_status import waiting_ahead
 from omeflow.api.errors import Invalid
 from omeflow.api.policies import OnNoCapacity
 from omeflow.api.rollouts import InferenceRollout
@@ -79,7 +79,10 @@ class CheckCapacity:
         return "; ".join(await without_room(self.cluster, [surges]))
 
     async def _record(self, record: InferenceRollout, request: AwaitRequest, lacking: str) -> None:
-        await self.records.write_status(record, lambda latest: waiting_ahead(latest, request, CAPACITY, lacking))
+        run_id = activity.info().workflow_run_id
+        await self.records.write_status(
+            record, lambda latest: waiting_ahead(latest, request, CAPACITY, lacking, run_id=run_id)
+        )
         stage, number = request.stage.name, record.spec.number
         outcome = "is blocked" if request.passed else "waits"
         await tell(

@@ -12,7 +12,7 @@ from activities.events import tell
 from activities.ownership import ensure_ours
 from activities.reading import read_live, read_service
 from activities.records import Records
-from activities.waiting_ahead import waiting_ahead
+from activities.stage_status import waiting_ahead
 from omeflow.api.errors import NotServed
 from omeflow.api.kinds import POD, kind_of
 from omeflow.api.rollouts import InferenceRollout
@@ -48,7 +48,10 @@ class WarmUp:
             return Room()
         if waits:
             missing = "; ".join(waits)
-            await self.records.write_status(record, lambda latest: waiting_ahead(latest, request, IMAGES, missing))
+            run_id = activity.info().workflow_run_id
+            await self.records.write_status(
+                record, lambda latest: waiting_ahead(latest, request, IMAGES, missing, run_id=run_id)
+            )
             return Room(missing=missing)
         return Room()
 
