@@ -18,7 +18,8 @@ from omeflow.api.handover import handed_over
 from omeflow.api.kinds import INFERENCE_SERVICE, Kind, kind_of
 from omeflow.api.names import ROLES, UPSTREAM_FINALIZER, UPSTREAM_MANAGER, role_attempt, seed_manager
 from omeflow.api.rollouts import InferenceRollout, Phase, Status
-from omeflow.api.steps import TAKEOVER, Change
+from omeflow.api.steps import TAKEOVER
+from omeflow.cli.attempts import change_of
 from omeflow.components.inputs import Inputs, fingerprint
 from omeflow.components.references import OME_NAMESPACE, namespace_first
 from omeflow.components.resolution import Memory, chooses
@@ -216,19 +217,8 @@ class Adoption:
         key: str,
     ) -> InferenceRollout:
         """The attempt that found everything in place. It has its outcome when the finalizer is gone, too."""
-        metadata = service["metadata"]
-        change = Change(
-            namespace=metadata["namespace"],
-            name=metadata["name"],
-            uid=metadata["uid"],
-            generation=metadata["generation"],
-            fingerprint=fingerprint(inputs),
-            cause=TAKEOVER,
-            detail="its objects were OME's",
-        )
-        record = await self._records.open(
-            change, key=key, inputs=inputs, generation=metadata["generation"], known=known
-        )
+        change = change_of(service, cause=TAKEOVER, detail="its objects were OME's", fingerprint=fingerprint(inputs))
+        record = await self._records.open(change, key=key, inputs=inputs, generation=change.generation, known=known)
         return await self._records.decide(
             record,
             strategy=chosen.strategy.name,

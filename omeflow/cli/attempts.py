@@ -12,7 +12,7 @@ from omeflow.api.errors import Invalid, NotFound, Unavailable
 from omeflow.api.kinds import INFERENCE_ROLLOUT, INFERENCE_SERVICE
 from omeflow.api.names import ISVC_LABEL
 from omeflow.api.rollouts import InferenceRollout, Phase
-from omeflow.api.steps import ControlRequest, ReplayRequest
+from omeflow.api.steps import Change, ControlRequest, ReplayRequest
 from omeflow.cli.console import progress, stdout
 from omeflow.kube.cache import ListWatch
 from omeflow.kube.client import Cluster
@@ -36,6 +36,20 @@ async def find_service(cluster: Cluster, service: Service) -> Manifest:
             f"there is no InferenceService {service.name} in namespace {service.namespace}: name another with -n"
         )
     return manifest
+
+
+def change_of(manifest: Manifest, *, cause: str, detail: str, **asked: Any) -> Change:
+    """What starts a run of the service as it is now, or is told to the open one. Args: asked: as in `Change`."""
+    metadata = manifest["metadata"]
+    return Change(
+        namespace=metadata["namespace"],
+        name=metadata["name"],
+        uid=metadata["uid"],
+        generation=metadata["generation"],
+        cause=cause,
+        detail=detail,
+        **asked,
+    )
 
 
 async def attempts_of(cluster: Cluster, service: Service, uid: str) -> list[InferenceRollout]:

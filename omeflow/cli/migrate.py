@@ -6,11 +6,12 @@ from typing import Annotated
 import typer
 
 from omeflow.api.names import DEPLOYMENT_MODE
-from omeflow.api.steps import EDIT, Change
+from omeflow.api.steps import EDIT
 from omeflow.cli.attempts import (
     NOTHING,
     Manifest,
     attempts_of,
+    change_of,
     ended_as,
     exit_code,
     find_service,
@@ -82,14 +83,7 @@ async def _migrate(
             return told(PLANNED, "nothing was written") | plan
         client = await connect(settings)
         edited = await migration.begin(manifest, found)
-        change = Change(
-            namespace=service.namespace,
-            name=service.name,
-            uid=edited["metadata"]["uid"],
-            generation=edited["metadata"]["generation"],
-            cause=EDIT,
-            detail=f"metadata.annotations.{DEPLOYMENT_MODE}",
-        )
+        change = change_of(edited, cause=EDIT, detail=f"metadata.annotations.{DEPLOYMENT_MODE}")
         # As the watcher will tell it, whoever is first: so there is a run to follow.
         await Signals(client, task_queue=settings.task_queue).changed(service, change)
         if not wait:

@@ -9,12 +9,13 @@ from temporalio.client import Client
 
 from omeflow.api.errors import Invalid
 from omeflow.api.rollouts import InferenceRollout
-from omeflow.api.steps import REPLAY, Change, ReplayRequest
+from omeflow.api.steps import REPLAY, ReplayRequest
 from omeflow.cli.attempts import (
     FAILED,
     Manifest,
     ask,
     attempts_of,
+    change_of,
     ended_as,
     exit_code,
     find_service,
@@ -101,11 +102,8 @@ async def _ask(
         said = await ask(client, service, REPLAY, ReplayRequest(uid=uid, attempt=number, by=user()))
         if said is not None:
             return said
-    change = Change(
-        namespace=service.namespace,
-        name=service.name,
-        uid=uid,
-        generation=manifest["metadata"]["generation"],
+    change = change_of(
+        manifest,
         fingerprint=attempt.spec.fingerprint,
         cause=REPLAY,
         detail=f"{user()} asked for it",

@@ -20,7 +20,6 @@ from omeflow.api.steps import (
     RESUME,
     ROLLBACK,
     SKIP,
-    Change,
     ControlRequest,
 )
 from omeflow.cli import rollout_history
@@ -28,6 +27,7 @@ from omeflow.cli.attempts import (
     Manifest,
     ask,
     attempts_of,
+    change_of,
     ended_as,
     exit_code,
     find_service,
@@ -200,11 +200,8 @@ async def _take_update_up(
     """Start a run: what it finds changed, it carries out, whatever the policy holds back."""
     before = await attempts_of(cluster, service, manifest["metadata"]["uid"])
     since = before[-1].spec.number if before else 0
-    change = Change(
-        namespace=service.namespace,
-        name=service.name,
-        uid=manifest["metadata"]["uid"],
-        generation=manifest["metadata"]["generation"],
+    change = change_of(
+        manifest,
         cause=DEPENDENCY,
         detail=f"approved by {user()}",
     )
@@ -240,11 +237,8 @@ async def _rollback(service: Service, settings: Settings, *, to: int, wait: bool
 async def _start_rollback(
     client: Client, service: Service, manifest: Manifest, last: InferenceRollout, to: int, settings: Settings
 ) -> str:
-    change = Change(
-        namespace=service.namespace,
-        name=service.name,
-        uid=manifest["metadata"]["uid"],
-        generation=manifest["metadata"]["generation"],
+    change = change_of(
+        manifest,
         fingerprint=last.spec.fingerprint,
         cause=ROLLBACK,
         detail=f"{user()} asked for it",
