@@ -77,10 +77,11 @@ async def test_services_that_share_a_runtime_roll_by_themselves_a_few_at_a_time(
     assert images == {NEW}
 
     assert seen.most <= BUDGET, f"{seen.most} were open at a time"
-    # Whoever is due first goes first: of those before it in the line, all but the rest of the budget have begun.
-    overtaken = {name: names.index(name) - place for place, name in enumerate(seen.opened)}
+    # The line itself is tested in tests/unit/watching/test_turns.py. Its order is the one in which services are looked
+    # at, and whoever is looked at for something of its own goes before them: nobody is left behind for that.
+    behind = {name: place - names.index(name) for place, name in enumerate(seen.opened)}
     assert len(seen.opened) == SERVICES
-    assert max(overtaken.values()) < BUDGET, f"in the line, {names}; begun, {seen.opened}"
+    assert max(behind.values()) < 2 * BUDGET, f"in the line, {names}; begun, {seen.opened}"
 
     held = {message for name, message in seen.held}
     assert len({name for name, _ in seen.held}) >= SERVICES - 2 * BUDGET
