@@ -107,6 +107,11 @@ class ScriptedSteps:
         """Attempts that were closed, with their outcomes."""
         return [(request.attempt.number, request.phase) for request in self.requests(steps.CLOSE_ATTEMPT)]
 
+    @property
+    def applied(self) -> list[tuple[int, str]]:
+        """Attempts and stages whose workloads were written, in order."""
+        return [(request.attempt.number, request.stage.name) for request in self.requests(steps.APPLY_WORKLOAD)]
+
     def requests(self, which: Step[Request, Result]) -> list[Request]:
         return [request for called, request in self.calls if called is which]
 

@@ -43,10 +43,6 @@ def waits(steps: ScriptedSteps) -> list[Waiting]:
     return [request.wait for request in steps.requests(step.RECORD_WAIT)]
 
 
-def applied(steps: ScriptedSteps) -> list[tuple[int, str]]:
-    return [(request.attempt.number, request.stage.name) for request in steps.requests(step.APPLY_WORKLOAD)]
-
-
 # ── approval ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -58,11 +54,11 @@ async def test_the_next_stage_begins_when_somebody_has_approved(run: ScriptedRun
     assert (wait.phase, wait.name, wait.deadline) == ("Blocked", "approval after engine", "")
     assert wait.reason == f"engine is done; `omeflow rollout approve {run.service.name} -n llm` lets it go on"
     await run.forward(timedelta(weeks=3))
-    assert applied(steps) == [(1, "engine")]
+    assert steps.applied == [(1, "engine")]
     assert (await run.attributes())["IsvcPhase"] == "Blocked"
     assert await run.ask(step.APPROVE, gate="approval after engine") == "attempt 1: approval after engine is given"
     assert await run.result() == "attempt 1 succeeded: image of engine, router"
-    assert applied(steps) == [(1, "engine"), (1, "router")]
+    assert steps.applied == [(1, "engine"), (1, "router")]
     [approval] = [action for request in steps.requests(step.RECORD_WAIT) for action in request.actions]
     assert (approval.verb, approval.by, approval.what) == ("approve", "alice", "approval after engine")
     assert (await run.attributes())["IsvcPhase"] == "Succeeded"
@@ -108,7 +104,7 @@ async def test_a_soak_is_one_timer(run: ScriptedRun, steps: ScriptedSteps) -> No
     assert (wait.phase, wait.reason) == ("Progressing", "engine is done and watched for 600 s")
     assert wait.deadline
     await run.forward(timedelta(seconds=590))
-    assert applied(steps) == [(1, "engine")]
+    assert steps.applied == [(1, "engine")]
     await run.forward(timedelta(seconds=11))
     await run.result()
     assert len(await run.events(TIMER_FIRED)) == 1
@@ -176,7 +172,7 @@ async def test_a_check_that_fails_until_its_deadline_blocks_and_goes_on_when_it_
     steps.healthy = True
     await run.forward(timedelta(seconds=31))
     await run.result()
-    assert applied(steps) == [(1, "engine"), (1, "router")]
+    assert steps.applied == [(1, "engine"), (1, "router")]
 
 
 async def test_a_check_without_a_deadline_is_tried_for_ever(run: ScriptedRun, steps: ScriptedSteps) -> None:
@@ -207,7 +203,7 @@ async def test_any_gate_may_be_skipped(run: ScriptedRun, steps: ScriptedSteps, g
     await behind_the_engine(run, steps, gate)
     await run.ask(step.SKIP)
     assert (await run.result()).endswith(f"; {gate.name} was skipped by alice")
-    assert applied(steps) == [(1, "engine"), (1, "router")]
+    assert steps.applied == [(1, "engine"), (1, "router")]
 
 
 async def test_gates_are_passed_one_after_another(run: ScriptedRun, steps: ScriptedSteps) -> None:
@@ -251,11 +247,11 @@ async def test_a_gate_that_a_newer_change_finds_is_passed_before_the_new_attempt
     await run.change("b", generation=2)
     await steps.until(lambda: any(request.attempt.number == 2 for request in steps.requests(step.RECORD_WAIT)))
     assert waits(steps)[-1].name == APPROVAL.name
-    assert (steps.requests(step.APPLY_RBAC), applied(steps)) == ([], [(1, "engine")])
+    assert (steps.requests(step.APPLY_RBAC), steps.applied) == ([], [(1, "engine")])
     await run.until_runs(3)
     await run.ask(step.APPROVE, attempt=2)
     await run.result()
-    assert applied(steps) == [(1, "engine"), (2, "router")]
+    assert steps.applied == [(1, "engine"), (2, "router")]
 
 
 async def test_gates_that_were_still_to_come_are_carried_over_with_the_one_in_hand(
@@ -270,7 +266,7 @@ async def test_gates_that_were_still_to_come_are_carried_over_with_the_one_in_ha
     assert (waits(steps)[-1].name, waits(steps)[-1].deadline) == (SOAK.name, until)
     await run.forward(timedelta(seconds=601))
     await steps.until(lambda: waits(steps)[-1].name == APPROVAL.name)
-    assert applied(steps) == [(1, "engine")]
+    assert steps.applied == [(1, "engine")]
 
 
 async def test_a_gate_is_dropped_when_its_stage_is_done_again_behind_gates_of_its_own(
@@ -281,7 +277,7 @@ async def test_a_gate_is_dropped_when_its_stage_is_done_again_behind_gates_of_it
     steps.plan.stages[0].gates = [check()]
     await run.change("b", generation=2)
     await run.result()
-    assert applied(steps) == [(1, "engine"), (2, "engine"), (2, "router")]
+    assert steps.applied == [(1, "engine"), (2, "engine"), (2, "router")]
 
 
 async def test_an_edited_policy_plans_the_same_inputs_anew_and_keeps_the_gate(
