@@ -14,12 +14,16 @@ from omeflow.api.kinds import (
 )
 from omeflow.api.names import ATTEMPT, RBG_PREFIX, ROLE_NAME, role_attempt
 from omeflow.components.types import ComponentConfig, DeploymentMode, Extension
+from omeflow.rollout.roles import RoleState
 from strategies.contract import DesiredRole, Live, Owner, RoleVersion
 from strategies.digests import digest
+from strategies.rbg.observe import role_states
 
 Json = dict[str, Any]
 OWNER = Owner("serving", "chat", "u1")
 CONTAINER: Json = {"name": "main", "image": "img:1", "ports": [{"containerPort": 8080}]}
+ENGINE: Json = {"name": "engine", "replicas": 2}
+SET = "RoleInstanceSet serving/chat-engine"
 
 
 def config(role: str = "engine", **changes: Any) -> ComponentConfig:
@@ -175,3 +179,26 @@ def live(
         POD: pods,
     }
     return Live(objects)
+
+
+def converged(
+    *,
+    role: Json = ENGINE,
+    workloads: list[Json] | None = None,
+    instances: list[Json] | None = None,
+    pods: list[Json] | None = None,
+    adapters: list[Json] | None = None,
+) -> Live:
+    """Two instances of one pod at the new revision, unless something is replaced."""
+    return live(
+        group(role),
+        [workload()] if workloads is None else workloads,
+        [instance(0), instance(1)] if instances is None else instances,
+        [pod(0), pod(1)] if pods is None else pods,
+        adapters or [],
+    )
+
+
+def engine(state: Live) -> RoleState:
+    """How role engine stands there."""
+    return role_states("chat", state)["engine"]
