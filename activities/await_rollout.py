@@ -10,8 +10,9 @@ from temporalio import activity
 from activities.events import tell
 from activities.reading import read_live, read_service
 from activities.records import Records, timestamp
+from omeflow.api.messages import RoleNumbers
 from omeflow.api.rollouts import InferenceRollout, Phase, Wait
-from omeflow.api.steps import AWAIT_ROLLOUT, AwaitRequest, RoleNumbers, StageState
+from omeflow.api.steps import AWAIT_ROLLOUT, AwaitRequest, StageState
 from omeflow.kube.client import Cluster
 from omeflow.rollout.roles import RoleState
 from strategies.contract import Owner

@@ -8,9 +8,10 @@ from activities.planning import Planning
 from activities.reading import read_policy, read_service
 from activities.records import Records
 from activities.remembering import read_history
+from omeflow.api.messages import FORCED, REPLAY, ROLLBACK
 from omeflow.api.policies import Policy
 from omeflow.api.rollouts import InferenceRollout
-from omeflow.api.steps import BUILD_CONFIGS, FORCED, REPLAY, ROLLBACK, BuildRequest, Plan
+from omeflow.api.steps import BUILD_CONFIGS, BuildRequest, Plan
 from omeflow.kube.client import Cluster
 from omeflow.rollout.capacity import peak_in_words
 from strategies.contract import Desired, Owner

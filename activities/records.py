@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 
 from omeflow.api.errors import Conflict, NotFound, NotServed, Outdated
 from omeflow.api.kinds import INFERENCE_ROLLOUT
+from omeflow.api.messages import Change
 from omeflow.api.names import ISVC_LABEL, RECORD_MANAGER
 from omeflow.api.rollouts import InferenceRollout, Phase, RolloutPlan, Spec, Status, pack
-from omeflow.api.steps import Attempt, Change
+from omeflow.api.steps import Attempt
 from omeflow.components.inputs import Inputs
 from omeflow.kube.client import Cluster
 from omeflow.kube.request import Object

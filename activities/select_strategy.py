@@ -11,9 +11,10 @@ from temporalio import activity
 from activities.reading import read_inputs, read_policy, read_service
 from activities.records import Records, now
 from omeflow.api.errors import Outdated, Terminal
+from omeflow.api.messages import REPLAY
 from omeflow.api.policies import RuntimeUpdates
 from omeflow.api.rollouts import InferenceRollout, Phase, Status
-from omeflow.api.steps import REPLAY, SELECT_STRATEGY, Selection, SelectRequest
+from omeflow.api.steps import SELECT_STRATEGY, Selection, SelectRequest
 from omeflow.components.references import OME_NAMESPACE
 from omeflow.components.resolution import chooses
 from omeflow.kube.client import Cluster

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from omeflow.api.kinds import INFERENCE_SERVICE
+from omeflow.api.messages import FORCED
 from omeflow.api.rollouts import InferenceRollout
-from omeflow.api.steps import FORCED
 from omeflow.components.annotations import acts_on_annotation
 from omeflow.components.configuration import CONFIG_MAP, DOMAINS
 from omeflow.components.inputs import Inputs, ObjectValues, ServiceValues, fingerprint, own_values

@@ -9,9 +9,10 @@ said, an instance can always be replaced.
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
+from omeflow.api.messages import RoleNumbers
 from omeflow.api.policies import NOTHING, RoleLimits
 from omeflow.api.rollouts import RolloutPlan
-from omeflow.api.steps import RoleNumbers, Stage
+from omeflow.api.steps import Stage
 from strategies.contract import DesiredRole, Live, Strategy, UpdateLimits
 from strategies.surging import Bound, resolved
 

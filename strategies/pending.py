@@ -7,8 +7,8 @@ rendered and whose inputs are the recorded ones.
 from collections.abc import Sequence
 
 from omeflow.api.errors import Terminal
+from omeflow.api.messages import FORCED
 from omeflow.api.rollouts import InferenceRollout
-from omeflow.api.steps import FORCED
 from omeflow.components.inputs import Inputs
 from strategies.manager import StrategyManager
 from strategies.recorded import serving_after

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from omeflow.api.errors import NotFound
+from omeflow.api.messages import ROLLBACK
 from omeflow.api.policies import BUILT_IN, Policy
 from omeflow.api.rollouts import InferenceRollout, RolloutPlan, unpack
-from omeflow.api.steps import ROLLBACK
 from omeflow.components.acceleration import acceleration
 from omeflow.components.inputs import Inputs
 from omeflow.components.resolution import Memory

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field, replace
 
 from omeflow.api.handover import was_written_by, written_by
 from omeflow.api.kinds import SIDECAR, kind_of, title
+from omeflow.api.messages import TAKEOVER
 from omeflow.api.names import FIELD_MANAGER, UPSTREAM_MANAGER, role_attempt
 from omeflow.api.rollouts import RolloutPlan
-from omeflow.api.steps import TAKEOVER, Stage
+from omeflow.api.steps import Stage
 from strategies.comparing import PODS, Difference
 from strategies.contract import Desired, DesiredRole, Manifest, Owner, reference_to
 from strategies.digests import digest

@@ -7,8 +7,8 @@ new attempt is given is not always that of its inputs: it says which state of th
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from omeflow.api.messages import POLICY, REPAIR, REPLAY, ROLLBACK, Change
 from omeflow.api.rollouts import InferenceRollout
-from omeflow.api.steps import POLICY, REPAIR, REPLAY, ROLLBACK, Change
 from omeflow.components.inputs import Inputs, fingerprint
 from omeflow.rollout.replaying import attempt_to_replay, has_moved_on
 from omeflow.rollout.undoing import attempt_to_go_back_to

@@ -5,8 +5,8 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from omeflow.api.messages import TASK_QUEUE
 from omeflow.api.names import CLUSTER_DOMAIN
-from omeflow.api.steps import TASK_QUEUE
 from omeflow.components.references import OME_NAMESPACE
 from omeflow.rollout.admission import LIMIT
 

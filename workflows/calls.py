@@ -13,7 +13,8 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError, CancelledError
 
-from omeflow.api.steps import Message, Step
+from omeflow.api.messages import Message
+from omeflow.api.steps import Step
 
 Request = TypeVar("Request", bound=Message)
 Result = TypeVar("Result", bound=Message)

@@ -12,8 +12,10 @@ from temporalio.exceptions import ApplicationError
 from workflows.running import Running
 
 with workflow.unsafe.imports_passed_through():
-    from omeflow.api import steps
-    from omeflow.api.steps import CAPACITY, Action, ControlRequest, Hold, ReplayRequest, Rollout
+    from omeflow.api import messages, steps
+    from omeflow.api.messages import Action, ControlRequest, Hold, ReplayRequest
+    from omeflow.api.runs import Rollout
+    from omeflow.api.steps import CAPACITY
     from workflows import story
 
 NOT_BLOCKED = "NotBlocked"
@@ -25,9 +27,9 @@ REFUSED = "Refused"
 class Controls(Running):
     # ── holding the run as a whole ──────────────────────────────────────────────────────────────────────────────────
 
-    @workflow.update(name=steps.PAUSE, description="Begin nothing new; what is in hand goes on")
+    @workflow.update(name=messages.PAUSE, description="Begin nothing new; what is in hand goes on")
     def pause(self, request: ControlRequest) -> str:
-        self._hold(request, steps.PAUSE)
+        self._hold(request, messages.PAUSE)
         return f"{self._subject} is paused: what is in hand goes on, nothing new begins before `omeflow rollout resume`"
 
     @pause.validator
@@ -36,9 +38,9 @@ class Controls(Running):
         if self._state.hold:
             raise _refused(f"{story.held(self._state.hold)} already")
 
-    @workflow.update(name=steps.FREEZE, description="Write nothing at all, and take up no edit")
+    @workflow.update(name=messages.FREEZE, description="Write nothing at all, and take up no edit")
     def freeze(self, request: ControlRequest) -> str:
-        self._hold(request, steps.FREEZE)
+        self._hold(request, messages.FREEZE)
         return (
             f"{self._subject} is frozen: nothing is written, and no edit is taken up, before `omeflow rollout resume`"
         )
@@ -49,12 +51,12 @@ class Controls(Running):
         if self._is_frozen and self._state.hold:
             raise _refused(f"{story.held(self._state.hold)} already")
 
-    @workflow.update(name=steps.RESUME, description="Go on after a pause or a freeze")
+    @workflow.update(name=messages.RESUME, description="Go on after a pause or a freeze")
     def resume(self, request: ControlRequest) -> str:
         held, self._state.hold = self._state.hold, None
-        if held and held.verb == steps.FREEZE:
+        if held and held.verb == messages.FREEZE:
             self._put_off(workflow.now() - datetime.fromisoformat(held.at))
-        self._note(request, steps.RESUME)
+        self._note(request, messages.RESUME)
         return f"{self._subject} goes on"
 
     @resume.validator
@@ -65,12 +67,12 @@ class Controls(Running):
 
     # ── one wait, or one attempt ────────────────────────────────────────────────────────────────────────────────────
 
-    @workflow.update(name=steps.APPROVE, description="Let the rollout pass the gate that waits for approval")
+    @workflow.update(name=messages.APPROVE, description="Let the rollout pass the gate that waits for approval")
     def approve(self, request: ControlRequest) -> str:
         gating = self._checked(request).gate
         assert gating is not None
         gating.passed = _who(request)
-        self._note(request, steps.APPROVE, gating.gates[0].name)
+        self._note(request, messages.APPROVE, gating.gates[0].name)
         return f"{self._subject}: {gating.gates[0].name} is given"
 
     @approve.validator
@@ -80,7 +82,7 @@ class Controls(Running):
             raise _refused(f"{self._subject} waits for no approval")
         self._check_gate(request)
 
-    @workflow.update(name=steps.SKIP, description="Count the stage or gate in hand as done")
+    @workflow.update(name=messages.SKIP, description="Count the stage or gate in hand as done")
     def skip(self, request: ControlRequest) -> str:
         rollout = self._checked(request)
         if rollout.gate:
@@ -88,7 +90,7 @@ class Controls(Running):
         else:
             what, rollout.skip = story.wait(rollout, {}, None).name, _who(request)
         rollout.skipped.append(f"{what} was skipped by {_who(request)}")
-        self._note(request, steps.SKIP, what)
+        self._note(request, messages.SKIP, what)
         return f"{self._subject}: {what} counts as done"
 
     @skip.validator
@@ -100,30 +102,30 @@ class Controls(Running):
             raise _refused(f"{self._subject} waits for nothing that can be skipped")
         self._check_gate(request)
 
-    @workflow.update(name=steps.ABORT, description="End the attempt as failed, and leave everything as it is")
+    @workflow.update(name=messages.ABORT, description="End the attempt as failed, and leave everything as it is")
     def abort(self, request: ControlRequest) -> str:
         self._checked(request, frozen=True).aborted = _who(request)
-        self._note(request, steps.ABORT)
+        self._note(request, messages.ABORT)
         return f"{self._subject} is aborted: everything stays as it is, until the next edit"
 
     @abort.validator
     def _may_abort(self, request: ControlRequest) -> None:
         self._checked(request, frozen=True)
 
-    @workflow.update(name=steps.ROLLBACK, description="Carry out the inputs of a former attempt instead")
+    @workflow.update(name=messages.ROLLBACK, description="Carry out the inputs of a former attempt instead")
     def rollback(self, request: ControlRequest) -> str:
         rollout = self._checked(request)
-        asked = {"cause": steps.ROLLBACK, "detail": f"{_who(request)} asked for it", "to": request.to}
+        asked = {"cause": messages.ROLLBACK, "detail": f"{_who(request)} asked for it", "to": request.to}
         self._change = rollout.change.model_copy(update={**asked, "after": rollout.attempt.number, "replays": 0})
         to = f"attempt {request.to}" if request.to else "the last attempt before it that converged"
-        self._note(request, steps.ROLLBACK, f"to {to}")
+        self._note(request, messages.ROLLBACK, f"to {to}")
         return f"{self._subject} is rolled back to {to}"
 
     @rollback.validator
     def _may_roll_back(self, request: ControlRequest) -> None:
         self._checked(request)
 
-    @workflow.update(name=steps.REPLAY, description="Try what is blocked again, with a new deadline")
+    @workflow.update(name=messages.REPLAY, description="Try what is blocked again, with a new deadline")
     def replay(self, request: ReplayRequest) -> str:
         assert self._rollout is not None
         self._state.again = request.by or "somebody"
@@ -186,7 +188,7 @@ class Controls(Running):
 
     @property
     def _is_frozen(self) -> bool:
-        return self._state.hold is not None and self._state.hold.verb == steps.FREEZE
+        return self._state.hold is not None and self._state.hold.verb == messages.FREEZE
 
     def _hold(self, request: ControlRequest, verb: str) -> None:
         self._state.hold = Hold(verb=verb, by=_who(request), at=_now())

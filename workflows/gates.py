@@ -10,8 +10,9 @@ from temporalio import workflow
 from workflows.holding import Holding
 
 with workflow.unsafe.imports_passed_through():
-    from omeflow.api import steps
-    from omeflow.api.steps import Gating, Rollout, Stage
+    from omeflow.api import messages, steps
+    from omeflow.api.runs import Gating, Rollout
+    from omeflow.api.steps import Stage
     from workflows import story
 
 SHORTEST = timedelta(seconds=1)
@@ -107,11 +108,11 @@ class Gates(Holding):
 
     def _roll_back(self, rollout: Rollout, on_failure: str, why: str) -> bool:
         """After a deadline that has passed: undo the attempt if its policy says so, once, unless somebody holds it."""
-        once = rollout.rolled_back or rollout.change.cause == steps.ROLLBACK
+        once = rollout.rolled_back or rollout.change.cause == messages.ROLLBACK
         if on_failure != ROLLBACK or once or self._state.hold:
             return False
         rollout.rolled_back = True
-        asked = {"cause": steps.ROLLBACK, "detail": f"the deadline passed; {why}", "to": 0, "replays": 0}
+        asked = {"cause": messages.ROLLBACK, "detail": f"the deadline passed; {why}", "to": 0, "replays": 0}
         self._change = rollout.change.model_copy(update={**asked, "after": rollout.attempt.number})
         return True
 
@@ -136,7 +137,7 @@ def carried_over(former: Rollout, new: Rollout) -> Gating | None:
 
     Unless it begins with the same roles again, behind gates of its own; or undoes what was to be judged.
     """
-    if former.gate is None or new.change.cause == steps.ROLLBACK:
+    if former.gate is None or new.change.cause == messages.ROLLBACK:
         return None
     first = new.plan.stages[0] if new.plan.stages else None
     if first and first.gates and set(first.roles) == set(former.gate.roles):

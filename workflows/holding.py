@@ -10,8 +10,9 @@ from workflows.controls import Controls
 from workflows.running import Halted
 
 with workflow.unsafe.imports_passed_through():
-    from omeflow.api import steps
-    from omeflow.api.steps import Rollout, Step
+    from omeflow.api import messages, steps
+    from omeflow.api.runs import Rollout
+    from omeflow.api.steps import Step
     from workflows import story
     from workflows.calls import GivenUp, Request, Result, refusal, step
 
@@ -96,12 +97,12 @@ class Holding(Controls):
         """Whether something has been done to the attempt in hand that its record does not show yet."""
         return self._rollout is not None and bool(self._done_to(self._rollout))
 
-    def _actions(self, rollout: Rollout) -> list[steps.Action]:
+    def _actions(self, rollout: Rollout) -> list[messages.Action]:
         """Take what has been done to an attempt and is in no record yet."""
         ours = self._done_to(rollout)
         self._state.actions = [action for action in self._state.actions if action not in ours]
         return [action.model_copy(update={"attempt": rollout.attempt.number}) for action in ours]
 
-    def _done_to(self, rollout: Rollout) -> list[steps.Action]:
+    def _done_to(self, rollout: Rollout) -> list[messages.Action]:
         numbers = {rollout.attempt.number} | ({0} if self._rollout in (None, rollout) else set())
         return [action for action in self._state.actions if action.attempt in numbers]

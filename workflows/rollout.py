@@ -13,13 +13,14 @@ from workflows.running import Halted
 from workflows.stages import Stages
 
 with workflow.unsafe.imports_passed_through():
-    from omeflow.api import steps
-    from omeflow.api.steps import Change, Rollout, RunState
+    from omeflow.api import messages, steps
+    from omeflow.api.messages import Change
+    from omeflow.api.runs import Rollout, RunState
     from workflows import story
     from workflows.calls import refusal, step
 
 
-@workflow.defn(name=steps.WORKFLOW)
+@workflow.defn(name=messages.WORKFLOW)
 class InferenceServiceRollout(Stages):
     @workflow.init
     def __init__(self, state: RunState) -> None:
@@ -55,7 +56,9 @@ class InferenceServiceRollout(Stages):
         """After a reset, whatever was in hand is replayed as a new attempt: it may be closed, or outdated, by now."""
         self._state.reset, self._rollout, self._state.actions = False, None, []
         if known := self._change or self._taken:
-            self._change = known.model_copy(update={"cause": steps.REPLAY, "detail": "its run was reset", "replays": 0})
+            self._change = known.model_copy(
+                update={"cause": messages.REPLAY, "detail": "its run was reset", "replays": 0}
+            )
 
     # ── taking up a change ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -99,9 +102,9 @@ class InferenceServiceRollout(Stages):
 
     async def _supersede(self, former: Rollout, taken: Rollout) -> None:
         taken.gate = carried_over(former, taken)
-        if taken.change.cause == steps.POLICY:
-            taken.rolled_back = former.rolled_back or former.change.cause == steps.ROLLBACK
-        verb = "rolled back" if taken.change.cause == steps.ROLLBACK else "superseded"
+        if taken.change.cause == messages.POLICY:
+            taken.rolled_back = former.rolled_back or former.change.cause == messages.ROLLBACK
+        verb = "rolled back" if taken.change.cause == messages.ROLLBACK else "superseded"
         await self._close(former, "Superseded", f"{verb} by attempt {taken.attempt.number}")
 
     def _nothing_to_do(self, why: str) -> str:

@@ -8,8 +8,10 @@ from collections.abc import Callable
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from omeflow.api import steps
-    from omeflow.api.steps import Change, Gone, RoleNumbers, RolesMoved, Rollout, RunState, Step
+    from omeflow.api import messages
+    from omeflow.api.messages import Change, Gone, RoleNumbers, RolesMoved
+    from omeflow.api.runs import Rollout, RunState
+    from omeflow.api.steps import Step
     from workflows import story
     from workflows.calls import GivenUp, Request, Result, step
 
@@ -42,7 +44,7 @@ class Running:
         """Temporal gives a run another seed when it is reset, and only then, at the same place in every replay."""
         self._state.life, self._state.reset, self._state.again = f"{seed & 0xFFFFFFFF:08x}", True, ""
 
-    @workflow.signal(name=steps.CHANGED, description="The service, or something it depends on, has changed")
+    @workflow.signal(name=messages.CHANGED, description="The service, or something it depends on, has changed")
     def changed(self, change: Change) -> None:
         self._heard()
         known = self._change or self._taken
@@ -52,14 +54,14 @@ class Running:
             self._change = change
             self._gone = self._gone and change.uid == self._state.uid
 
-    @workflow.signal(name=steps.ROLES_MOVED, description="Pods or workloads of the service have moved")
+    @workflow.signal(name=messages.ROLES_MOVED, description="Pods or workloads of the service have moved")
     def roles_moved(self, moved: RolesMoved) -> None:
         self._heard()
         self._roles.update({numbers.role: numbers for numbers in moved.roles})
         self._moved = True
         self._show()
 
-    @workflow.signal(name=steps.GONE, description="The service has been deleted")
+    @workflow.signal(name=messages.GONE, description="The service has been deleted")
     def gone(self, gone: Gone) -> None:
         self._heard()
         newer = self._change is not None and self._change.uid != gone.uid
@@ -145,5 +147,5 @@ class Running:
 def _takes_care_of(pending: Change, change: Change) -> bool:
     """Whether what is pending takes care of it: a rollback of these very inputs, or anything, of an edited policy."""
     same = (pending.uid, pending.fingerprint) == (change.uid, change.fingerprint)
-    policy = change.cause == steps.POLICY and change.uid == pending.uid
-    return policy or (pending.cause == steps.ROLLBACK and same)
+    policy = change.cause == messages.POLICY and change.uid == pending.uid
+    return policy or (pending.cause == messages.ROLLBACK and same)

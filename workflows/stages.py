@@ -8,17 +8,9 @@ from workflows.gates import Gates, behind
 
 with workflow.unsafe.imports_passed_through():
     from omeflow.api import steps
-    from omeflow.api.steps import (
-        CAPACITY,
-        IMAGES,
-        AwaitRequest,
-        Ratio,
-        RoleNumbers,
-        Rollout,
-        Stage,
-        StageRequest,
-        StageState,
-    )
+    from omeflow.api.messages import RoleNumbers
+    from omeflow.api.runs import Rollout
+    from omeflow.api.steps import CAPACITY, IMAGES, AwaitRequest, Ratio, Stage, StageRequest, StageState
     from workflows import story
 
 FIRST_POLL = timedelta(seconds=30)

@@ -8,20 +8,9 @@ from datetime import UTC, datetime
 
 from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
 
-from omeflow.api.steps import (
-    APPROVAL,
-    DEPENDENCY,
-    PAUSE,
-    SOAK,
-    Change,
-    Gating,
-    Hold,
-    Plan,
-    RoleNumbers,
-    Rollout,
-    Stage,
-    Waiting,
-)
+from omeflow.api.messages import DEPENDENCY, PAUSE, Change, Hold, RoleNumbers
+from omeflow.api.runs import Gating, Rollout
+from omeflow.api.steps import APPROVAL, SOAK, Plan, Stage, Waiting
 
 NAMESPACE = SearchAttributeKey.for_keyword("IsvcNamespace")
 SERVICE = SearchAttributeKey.for_keyword("IsvcName")

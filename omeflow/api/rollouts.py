@@ -17,9 +17,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from omeflow.api.kinds import INFERENCE_ROLLOUT, INFERENCE_SERVICE
+from omeflow.api.messages import SKIP, Action
 from omeflow.api.names import ISVC_LABEL
 from omeflow.api.policies import BUILT_IN, Policy
-from omeflow.api.steps import SKIP, Action, Attempt, Stage
+from omeflow.api.steps import Attempt, Stage
 
 MOST_ACTORS = 64
 """Of one attempt that its record keeps: the last ones."""

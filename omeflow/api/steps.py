@@ -1,149 +1,22 @@
 """The contract between the workflow and the steps it runs: names, inputs, results.
 
-The only module that `workflows/` shares with the rest. Everything here ends up in Temporal's history, so it holds
-names, numbers, hashes and sentences: never manifests, never Secrets (design section 3). Histories outlive releases:
-every field has a default, unknown fields are ignored, and names are never changed.
+With `messages` and `runs` the only modules that `workflows/` shares with the rest. Everything in them ends up in
+Temporal's history, so it holds names, numbers, hashes and sentences: never manifests, never Secrets (design section 3).
+Histories outlive releases: every field has a default, unknown fields are ignored, and names are never changed.
 """
 
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-WORKFLOW = "InferenceServiceRollout"
-TASK_QUEUE = "omeflow"
-CHANGED = "changed"
-ROLES_MOVED = "roles-moved"
-GONE = "gone"
-EDIT, DEPENDENCY, REPAIR = "edit", "dependency", "repair"
-"""Causes of attempts: the service's user, something that it refers to, somebody who changed its objects."""
-REPLAY = "replay"
-"""Cause of an attempt that does a former one again; also the update that tries what is blocked again."""
-ROLLBACK = "rollback"
-"""Cause of an attempt that carries out the inputs of a former one; also the update that asks for it."""
-POLICY = "policy"
-"""Cause of an attempt that plans the one in hand anew, because its rollout policy was edited."""
-PAUSE, FREEZE, RESUME, APPROVE, SKIP, ABORT = "pause", "freeze", "resume", "approve", "skip", "abort"
-"""Updates by which people control an open run (design section 8)."""
-TAKEOVER = "takeover"
-"""Cause of the attempt that a takeover from OME's controller records; no run makes it."""
-FORCED = (REPAIR, REPLAY, ROLLBACK, POLICY)
-"""Causes of attempts that are made although their inputs are those of the last one."""
+from omeflow.api.messages import Action, Change, Message, RoleNumbers
+
 SERVICE_GONE = "ServiceGone"
 """Type of the failure of a step whose InferenceService is gone, or is another one by now."""
 OUTDATED = "Outdated"
 """Type of the failure of a step whose attempt has been superseded by somebody else's."""
-
-
-class Message(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-
-
-class Change(Message):
-    """What the watcher saw: the signal that starts or supersedes a rollout.
-
-    `fingerprint` hashes the values that decide the outcome; `cause` is edit, dependency, policy, repair, replay or
-    rollback, and `detail` says in a few words what changed.
-    """
-
-    namespace: str = ""
-    name: str = ""
-    uid: str = ""
-    generation: int = 0
-    fingerprint: str = ""
-    cause: str = "edit"
-    detail: str = ""
-    replays: int = 0
-    """Of a replay: number of the attempt to do again; 0: the last one, if it has not converged."""
-    held: bool = False
-    """What the service refers to has changed since, and its policy holds that back: the inputs are those recorded."""
-    to: int = 0
-    """Of a rollback: number of the attempt whose inputs are wanted; 0: the last one before that has converged."""
-    after: int = 0
-    """Of a rollback: number of the last attempt that whoever asked for it had seen; 0: whichever it is."""
-
-    @property
-    def forced(self) -> bool:
-        """Whether it is carried out although its inputs are those of the last attempt."""
-        return self.cause in FORCED
-
-
-class RoleNumbers(Message):
-    """One role as it stands, counted in pods (in groups, for multi-node roles)."""
-
-    role: str = ""
-    attempt: int = 0
-    """Whose template it has been given; a role may be done twice in a row, at two attempts."""
-    desired: int = 0
-    updated: int = 0
-    ready: int = 0
-    old: int = 0
-    done: bool = False
-    stands: bool = False
-    """It is as far as its partition lets it go."""
-    stuck: list[str] = Field(default_factory=list)
-    """Objects that the backend will never move to the last template by itself."""
-    waits_for: str = ""
-
-
-class RolesMoved(Message):
-    """Signal of the watcher: the roles of a service with an open run have changed."""
-
-    roles: list[RoleNumbers] = Field(default_factory=list)
-
-
-class Gone(Message):
-    """Signal of the watcher: the InferenceService of this UID does not exist any more."""
-
-    uid: str = ""
-
-
-class ReplayRequest(Message):
-    """Update: apply the blocked stage again, with a new deadline. Only for that attempt of that very service."""
-
-    uid: str = ""
-    attempt: int = 0
-    by: str = ""
-
-
-class ControlRequest(Message):
-    """Update: what somebody asks of the run. Only of that attempt of that very service.
-
-    `attempt` 0 is whichever the run has in hand; only the run as a whole can be asked so: pause, freeze, resume.
-    """
-
-    uid: str = ""
-    attempt: int = 0
-    by: str = ""
-    gate: str = ""
-    """approve, skip: name of the gate that is meant; empty: whichever is waited for."""
-    to: int = 0
-    """rollback: as in `Change`."""
-
-
-class Action(Message):
-    """What somebody did to an attempt: `verb` is the update's name, `at` RFC 3339, `what` what it was done to."""
-
-    attempt: int = 0
-    """0: whichever was planned next."""
-    verb: str = ""
-    by: str = ""
-    at: str = ""
-    what: str = ""
-
-
-class Hold(Message):
-    """Somebody holds the run: `verb` is pause or freeze."""
-
-    verb: str = PAUSE
-    by: str = ""
-    at: str = ""
-    told: int = 0
-    """Attempt whose record shows it."""
-    carried: bool = False
-    """The run has continued as new since."""
-
 
 APPROVAL, SOAK, HTTP, PROMETHEUS = "approval", "soak", "http", "prometheus"
 """Kinds of gates."""
@@ -207,26 +80,6 @@ class Stage(Message):
     def waits_for(self) -> str:
         """What is waited for once it is applied, in a sentence."""
         return f"waits for {', '.join(self.roles)} ({self.reason})"
-
-
-class Gating(Message):
-    """What has to hold before the next stage begins: gates, of which the first is in hand."""
-
-    gates: list[Gate] = Field(default_factory=list)
-    roles: list[str] = Field(default_factory=list)
-    """Of the stage behind which they are."""
-    on_failure: str = "Pause"
-    """As in that stage."""
-    begun: bool = False
-    until: str = ""
-    """When a soak is over, or a check has failed for too long; RFC 3339."""
-    said: str = ""
-    """What the last check found."""
-    blocked: bool = False
-    passed: str = ""
-    """Who has approved or skipped the one in hand."""
-    told: int = 0
-    """Attempt whose record shows the one in hand."""
 
 
 class Attempt(Message):
@@ -393,58 +246,6 @@ class CloseRequest(Message):
 
 class Closed(Message):
     summary: str = ""
-
-
-class Rollout(Message):
-    """The attempt in hand and how far it is: what a run carries when it continues as new."""
-
-    attempt: Attempt = Field(default_factory=Attempt)
-    change: Change = Field(default_factory=Change)
-    strategy: str = ""
-    plan: Plan = Field(default_factory=Plan)
-    next_stage: int = 0
-    prepared: bool = False
-    """RBAC, autoscalers and exposure are out."""
-    stage_applied: bool = False
-    step: str = ""
-    """How far the stage in hand goes for now, if its roles are updated in proportion."""
-    deadline: str = ""
-    blocked: bool = False
-    without_surge: WithoutSurge | None = None
-    """What the stage in hand does without."""
-    lacks: str = ""
-    """What the stage that is next waits for before it is applied; its deadline is that of this wait."""
-    ahead: str = CAPACITY
-    """Of which sort that is."""
-    gate: Gating | None = None
-    skip: str = ""
-    """Who said that the stage in hand counts as done."""
-    skipped: list[str] = Field(default_factory=list)
-    """Waits that somebody has skipped, in a sentence each."""
-    aborted: str = ""
-    """Who has aborted the attempt."""
-    rolled_back: bool = False
-    """A rollback has followed from a deadline that passed; it is not tried twice."""
-
-
-class RunState(Message):
-    """Argument of the workflow."""
-
-    namespace: str = ""
-    name: str = ""
-    uid: str = ""
-    rollout: Rollout | None = None
-    pending: Change | None = None
-    replans: int = 0
-    life: str = ""
-    """Set by a reset: what the run does from then on has keys of its own."""
-    reset: bool = False
-    """The run was reset, and has not planned anew yet: until then it writes nothing."""
-    again: str = ""
-    """Who asked for what is blocked to be tried again."""
-    hold: Hold | None = None
-    actions: list[Action] = Field(default_factory=list)
-    """What people have done, and no record shows yet."""
 
 
 Request = TypeVar("Request", bound=Message)

@@ -16,9 +16,9 @@ from omeflow.api import kinds
 from omeflow.api.errors import Conflict, ForeignObject, NotServed, Retryable, Terminal
 from omeflow.api.handover import handed_over
 from omeflow.api.kinds import INFERENCE_SERVICE, Kind, kind_of
+from omeflow.api.messages import TAKEOVER
 from omeflow.api.names import ROLES, UPSTREAM_FINALIZER, UPSTREAM_MANAGER, role_attempt, seed_manager
 from omeflow.api.rollouts import InferenceRollout, Phase, Status
-from omeflow.api.steps import TAKEOVER
 from omeflow.cli.attempts import change_of
 from omeflow.components.inputs import Inputs, fingerprint
 from omeflow.components.references import OME_NAMESPACE, namespace_first

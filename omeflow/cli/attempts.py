@@ -10,9 +10,9 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from omeflow.api.errors import Invalid, NotFound, Unavailable
 from omeflow.api.kinds import INFERENCE_ROLLOUT, INFERENCE_SERVICE
+from omeflow.api.messages import Change, ControlRequest, ReplayRequest
 from omeflow.api.names import ISVC_LABEL
 from omeflow.api.rollouts import InferenceRollout, Phase
-from omeflow.api.steps import Change, ControlRequest, ReplayRequest
 from omeflow.cli.console import progress, stdout
 from omeflow.kube.cache import ListWatch
 from omeflow.kube.client import Cluster

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
+from omeflow.api.messages import EDIT
 from omeflow.api.names import DEPLOYMENT_MODE
-from omeflow.api.steps import EDIT
 from omeflow.cli.attempts import (
     NOTHING,
     Manifest,

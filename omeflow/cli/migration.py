@@ -14,9 +14,9 @@ from activities.remembering import history_of
 from activities.room import without_room
 from omeflow.api.errors import Conflict, Forbidden, Invalid
 from omeflow.api.kinds import HORIZONTAL_POD_AUTOSCALER, INFERENCE_SERVICE, kind_of
+from omeflow.api.messages import ROLLBACK
 from omeflow.api.names import in_upstreams_hands
 from omeflow.api.rollouts import InferenceRollout
-from omeflow.api.steps import ROLLBACK
 from omeflow.cli.targets import Target, asked_for, edit, ensure_reached, patched
 from omeflow.components.resolution import chooses
 from omeflow.kube.client import Cluster

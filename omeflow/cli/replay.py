@@ -8,8 +8,8 @@ import typer
 from temporalio.client import Client
 
 from omeflow.api.errors import Invalid
+from omeflow.api.messages import REPLAY, ReplayRequest
 from omeflow.api.rollouts import InferenceRollout
-from omeflow.api.steps import REPLAY, ReplayRequest
 from omeflow.cli.attempts import (
     FAILED,
     Manifest,

@@ -10,18 +10,8 @@ from typing import Annotated
 import typer
 from temporalio.client import Client
 
+from omeflow.api.messages import ABORT, APPROVE, DEPENDENCY, FREEZE, PAUSE, RESUME, ROLLBACK, SKIP, ControlRequest
 from omeflow.api.rollouts import InferenceRollout, Phase
-from omeflow.api.steps import (
-    ABORT,
-    APPROVE,
-    DEPENDENCY,
-    FREEZE,
-    PAUSE,
-    RESUME,
-    ROLLBACK,
-    SKIP,
-    ControlRequest,
-)
 from omeflow.cli import rollout_history
 from omeflow.cli.attempts import (
     Manifest,

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from omeflow.api.steps import RoleNumbers
+from omeflow.api.messages import RoleNumbers
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from omeflow.api.errors import PolicyNotFound, PolicyRefused
+from omeflow.api.messages import DEPENDENCY, EDIT, POLICY, REPAIR, REPLAY
 from omeflow.api.rollouts import InferenceRollout
-from omeflow.api.steps import DEPENDENCY, EDIT, POLICY, REPAIR, REPLAY
 
 MOST = 3
 """Changes that a detail names."""

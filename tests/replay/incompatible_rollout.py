@@ -3,13 +3,13 @@
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from omeflow.api import steps
-    from omeflow.api.steps import RunState
+    from omeflow.api import messages, steps
+    from omeflow.api.runs import RunState
     from workflows.calls import step
     from workflows.rollout import InferenceServiceRollout
 
 
-@workflow.defn(name=steps.WORKFLOW)
+@workflow.defn(name=messages.WORKFLOW)
 class IncompatibleRollout(InferenceServiceRollout):
     @workflow.init
     def __init__(self, state: RunState) -> None:

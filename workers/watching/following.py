@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from omeflow.api.errors import Terminal
+from omeflow.api.messages import ROLLBACK
 from omeflow.api.policies import Policy, RuntimeUpdates
 from omeflow.api.rollouts import InferenceRollout
-from omeflow.api.steps import ROLLBACK
 from omeflow.rollout.policy import describe_edit
 from omeflow.rollout.trigger import Changed, held_update
 from strategies.contract import DesiredRole

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from omeflow.api.messages import TAKEOVER
 from omeflow.api.names import UPSTREAM_FINALIZER, in_upstreams_hands
 from omeflow.api.rollouts import InferenceRollout, Phase
-from omeflow.api.steps import TAKEOVER
 from omeflow.components.inputs import Inputs, fingerprint
 from omeflow.rollout.roles import RoleState
 from omeflow.rollout.trigger import Changed

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from omeflow.api.steps import RoleNumbers
+from omeflow.api.messages import RoleNumbers
 from omeflow.rollout.roles import RoleState
 from workers.watching.queue import Service
 from workers.watching.signals import Signals

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from dataclasses import dataclass, field
 
-from omeflow.api.steps import REPAIR, Change
+from omeflow.api.messages import REPAIR, Change
 from omeflow.rollout.contest import Contest, Taken
 from omeflow.rollout.trigger import Trigger, decide
 from strategies.contract import Owner

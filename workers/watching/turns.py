@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Iterable, Sequence
 
+from omeflow.api.messages import DEPENDENCY, POLICY
 from omeflow.api.rollouts import InferenceRollout
-from omeflow.api.steps import DEPENDENCY, POLICY
 from omeflow.rollout.admission import Admission
 from omeflow.rollout.trigger import Trigger
 from workers.watching.queue import Queue, Service

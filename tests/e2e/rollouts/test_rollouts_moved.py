@@ -21,9 +21,9 @@ from omeflow.api.kinds import (
     SCALING_ADAPTER,
     SERVICE,
 )
+from omeflow.api.messages import APPROVE, ControlRequest
 from omeflow.api.names import DEPLOYMENT_MODE
 from omeflow.api.policies import DEFAULT
-from omeflow.api.steps import APPROVE, ControlRequest
 from omeflow.kube.cache import ListWatch
 from omeflow.kube.store import Change
 from strategies.pods import is_ready

@@ -6,8 +6,8 @@ import pytest
 from platform_under_test import Platform, example, image
 
 from omeflow.api.kinds import CLUSTER_SERVING_RUNTIME, INFERENCE_SERVICE, ROLLOUT_POLICY, SERVICE
+from omeflow.api.messages import APPROVE, DEPENDENCY, TASK_QUEUE, Change, ControlRequest
 from omeflow.api.names import ROLLOUT_POLICY as FOLLOWS
-from omeflow.api.steps import APPROVE, DEPENDENCY, TASK_QUEUE, Change, ControlRequest
 from omeflow.cli.journal import Journal
 from omeflow.local.stages import STARTUP, UNPULLABLE_TAG
 from strategies.recorded import plan_of

@@ -14,7 +14,7 @@ from platform_under_test import Platform, example, image
 from temporalio.client import WorkflowExecutionStatus
 
 from omeflow.api.kinds import INFERENCE_SERVICE, NODE, ROLE_BASED_GROUP
-from omeflow.api.steps import Change
+from omeflow.api.messages import Change
 from workers.all_in_one import run_watcher
 from workers.settings import Settings
 from workers.temporal import connect, dev_server

@@ -23,8 +23,8 @@ from temporalio.service import RPCError
 
 from omeflow.api.errors import Forbidden
 from omeflow.api.kinds import SERVICE, SERVING_RUNTIME, Kind
+from omeflow.api.messages import ROLES_MOVED, RoleNumbers, RolesMoved
 from omeflow.api.names import ROLES
-from omeflow.api.steps import ROLES_MOVED, RoleNumbers, RolesMoved
 from omeflow.kube.request import Request
 from workers.all_in_one import run_watcher, run_worker
 from workers.settings import Settings

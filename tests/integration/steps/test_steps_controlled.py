@@ -6,8 +6,9 @@ from working import Service, Taken, Working, does
 
 from activities.record_wait import RecordWait
 from omeflow.api.kinds import INFERENCE_ROLLOUT
+from omeflow.api.messages import Action, Change
 from omeflow.api.rollouts import InferenceRollout
-from omeflow.api.steps import Action, Attempt, Change, Selection, Waiting, WaitRequest
+from omeflow.api.steps import Attempt, Selection, Waiting, WaitRequest
 from strategies.recorded import inputs_of
 
 OLD, NEW, NEWER = (f"registry.example/sglang:{version}" for version in ("0.4.9", "0.5.0", "0.6.0"))

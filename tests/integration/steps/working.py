@@ -23,13 +23,13 @@ from omeflow.api.kinds import (
     INFERENCE_SERVICE,
     ROLE_BASED_GROUP,
 )
+from omeflow.api.messages import Change
 from omeflow.api.names import role_attempt
 from omeflow.api.rollouts import InferenceRollout, StageTiming
 from omeflow.api.steps import (
     Attempt,
     AwaitRequest,
     BuildRequest,
-    Change,
     CloseRequest,
     Plan,
     Selection,

@@ -6,14 +6,15 @@ The change is a step before each wait. Plans of these tests ask for no exposure,
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from omeflow.api import steps
-    from omeflow.api.steps import Rollout, RunState, Stage
+    from omeflow.api import messages, steps
+    from omeflow.api.runs import Rollout, RunState
+    from omeflow.api.steps import Stage
     from workflows.rollout import InferenceServiceRollout
 
 PATCH = "exposure-before-a-wait"
 
 
-@workflow.defn(name=steps.WORKFLOW)
+@workflow.defn(name=messages.WORKFLOW)
 class Patched(InferenceServiceRollout):
     """Runs that have come to their wait go on without the step; all others take it."""
 
@@ -31,7 +32,7 @@ class Patched(InferenceServiceRollout):
         return await super()._await(rollout, stage, index)
 
 
-@workflow.defn(name=steps.WORKFLOW)
+@workflow.defn(name=messages.WORKFLOW)
 class Settled(InferenceServiceRollout):
     """One release later: no run of before the patch is left."""
 
@@ -49,7 +50,7 @@ class Settled(InferenceServiceRollout):
         return await super()._await(rollout, stage, index)
 
 
-@workflow.defn(name=steps.WORKFLOW)
+@workflow.defn(name=messages.WORKFLOW)
 class Careless(InferenceServiceRollout):
     """Another first step, and no patch: this code fits no open run."""
 

@@ -13,7 +13,8 @@ from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import WorkflowExecutionStatus, WorkflowHandle, WorkflowHistory, WorkflowUpdateFailedError
 from temporalio.testing import WorkflowEnvironment
 
-from omeflow.api.steps import AWAIT_ROLLOUT, REPLAY, Change, ControlRequest, ReplayRequest
+from omeflow.api.messages import REPLAY, Change, ControlRequest, ReplayRequest
+from omeflow.api.steps import AWAIT_ROLLOUT
 from omeflow.local.readiness import until
 from workers.watching.queue import Service
 from workers.watching.signals import Signals

@@ -18,7 +18,8 @@ from temporalio import activity
 
 from omeflow.api import steps
 from omeflow.api.errors import OmeflowError
-from omeflow.api.steps import Message, Plan, RoleNumbers, Selection, Stage, StageState, Step
+from omeflow.api.messages import Message, RoleNumbers
+from omeflow.api.steps import Plan, Selection, Stage, StageState, Step
 
 DEADLINE = 60.0
 """Seconds until a test gives up waiting for a step."""

@@ -7,8 +7,10 @@ from scripted_run import ScriptedRun
 from scripted_steps import ScriptedSteps, update
 from temporalio.api.enums.v1 import EventType
 
+from omeflow.api import messages
 from omeflow.api import steps as step
-from omeflow.api.steps import Applied, Plan, Ratio, RoleNumbers, Stage, StageState
+from omeflow.api.messages import RoleNumbers
+from omeflow.api.steps import Applied, Plan, Ratio, Stage, StageState
 
 TIMER_STARTED = EventType.EVENT_TYPE_TIMER_STARTED
 FIRST, SECOND = "decoder 2 of 8, engine 1 of 4", "decoder 4 of 8, engine 2 of 4"
@@ -98,17 +100,17 @@ async def test_a_pause_lets_the_steps_of_the_stage_in_hand_go_on_and_a_freeze_do
     run: ScriptedRun, steps: ScriptedSteps
 ) -> None:
     await first_step(run, steps)
-    await run.ask(step.PAUSE)
+    await run.ask(messages.PAUSE)
     steps.answer(step.AWAIT_ROLLOUT, stands(SECOND))
     await come_to_stand(run, *ROLES)
     await steps.called(step.APPLY_WORKLOAD, 2)
 
-    await run.ask(step.FREEZE)
+    await run.ask(messages.FREEZE)
     await come_to_stand(run, *ROLES)
     await run.forward(timedelta(minutes=30))
     assert len(steps.requests(step.APPLY_WORKLOAD)) == 2
     steps.answer(step.AWAIT_ROLLOUT, stands("decoder 8 of 8, engine 4 of 4"))
-    await run.ask(step.RESUME)
+    await run.ask(messages.RESUME)
     await steps.called(step.APPLY_WORKLOAD, 3)
     steps.waiting = set()
     await run.moved(*ROLES)

@@ -7,6 +7,7 @@ from scripted_run import ScriptedRun
 from scripted_steps import ScriptedSteps, update
 from temporalio.api.enums.v1 import EventType
 
+from omeflow.api import messages
 from omeflow.api import steps as step
 
 TIMER_STARTED = EventType.EVENT_TYPE_TIMER_STARTED
@@ -94,7 +95,7 @@ async def test_a_replay_looks_for_room_under_a_new_deadline(run: ScriptedRun, st
 
 async def test_who_skips_the_wait_for_room_goes_on_without(run: ScriptedRun, steps: ScriptedSteps) -> None:
     await without_room(run, steps)
-    assert await run.ask(step.SKIP, gate="capacity for engine") == "attempt 1: capacity for engine counts as done"
+    assert await run.ask(messages.SKIP, gate="capacity for engine") == "attempt 1: capacity for engine counts as done"
     assert (await run.result()).endswith("; capacity for engine was skipped by alice")
     assert applied(steps) == ["engine", "router"]
 

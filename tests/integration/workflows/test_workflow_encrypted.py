@@ -20,7 +20,8 @@ from temporalio.worker import Replayer, Worker
 from activities.interceptor import StepInterceptor
 from omeflow.api import steps as step
 from omeflow.api.errors import NotFound
-from omeflow.api.steps import Applied, Change
+from omeflow.api.messages import Change
+from omeflow.api.steps import Applied
 from omeflow.local.readiness import until
 from workers.payloads import data_converter
 from workers.watching.queue import Service

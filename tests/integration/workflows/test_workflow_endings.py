@@ -7,6 +7,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowFailureError
 from temporalio.exceptions import ApplicationError
 
+from omeflow.api import messages
 from omeflow.api import steps as step
 from omeflow.api.errors import Forbidden, Invalid, NotFound, NotServed, Outdated, ServiceGone
 
@@ -223,7 +224,7 @@ async def test_a_write_that_is_refused_because_the_service_is_gone_is_no_failure
     ids=lambda which: which.name,
 )
 async def test_a_step_that_finds_the_service_gone_ends_the_run(
-    run: ScriptedRun, steps: ScriptedSteps, which: step.Step[step.Message, step.Message]
+    run: ScriptedRun, steps: ScriptedSteps, which: step.Step[messages.Message, messages.Message]
 ) -> None:
     steps.answer(which, ServiceGone("InferenceService llm/chat is gone"))
     await run.change("a")

@@ -9,6 +9,7 @@ from scripted_steps import ScriptedSteps, update
 from temporalio.api.enums.v1 import EventType
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from omeflow.api import messages
 from omeflow.api import steps as step
 from omeflow.api.steps import Gate, Waiting
 from workflows import running
@@ -56,7 +57,7 @@ async def test_the_next_stage_begins_when_somebody_has_approved(run: ScriptedRun
     await run.forward(timedelta(weeks=3))
     assert steps.applied == [(1, "engine")]
     assert (await run.attributes())["IsvcPhase"] == "Blocked"
-    assert await run.ask(step.APPROVE, gate="approval after engine") == "attempt 1: approval after engine is given"
+    assert await run.ask(messages.APPROVE, gate="approval after engine") == "attempt 1: approval after engine is given"
     assert await run.result() == "attempt 1 succeeded: image of engine, router"
     assert steps.applied == [(1, "engine"), (1, "router")]
     [approval] = [action for request in steps.requests(step.RECORD_WAIT) for action in request.actions]
@@ -76,7 +77,7 @@ async def test_an_approval_of_another_gate_is_refused(run: ScriptedRun, steps: S
     await behind_the_engine(run, steps, APPROVAL)
     await run.until_runs(2)
     sentence = "attempt 1 does not wait for approval after router: look again"
-    assert await run.refused(step.APPROVE, gate="approval after router") == sentence
+    assert await run.refused(messages.APPROVE, gate="approval after router") == sentence
 
 
 async def test_a_gate_behind_the_last_stage_is_passed_before_the_attempt_succeeds(
@@ -88,7 +89,7 @@ async def test_a_gate_behind_the_last_stage_is_passed_before_the_attempt_succeed
     await steps.called(step.RECORD_WAIT)
     await run.until_runs(2)
     assert steps.closed == []
-    await run.ask(step.APPROVE)
+    await run.ask(messages.APPROVE)
     await run.result()
     assert steps.closed == [(1, "Succeeded")]
 
@@ -201,7 +202,7 @@ async def test_a_blocked_check_that_is_replayed_gets_a_new_deadline(run: Scripte
 async def test_any_gate_may_be_skipped(run: ScriptedRun, steps: ScriptedSteps, gate: Gate) -> None:
     steps.healthy = False
     await behind_the_engine(run, steps, gate)
-    await run.ask(step.SKIP)
+    await run.ask(messages.SKIP)
     assert (await run.result()).endswith(f"; {gate.name} was skipped by alice")
     assert steps.applied == [(1, "engine"), (1, "router")]
 
@@ -213,7 +214,7 @@ async def test_gates_are_passed_one_after_another(run: ScriptedRun, steps: Scrip
     await steps.until(lambda: [wait.name for wait in waits(steps)] == [SOAK.name, APPROVAL.name])
     assert len(steps.requests(step.CHECK_GATE)) == 1
     await run.until_runs(2)
-    await run.ask(step.APPROVE)
+    await run.ask(messages.APPROVE)
     await run.result()
 
 
@@ -222,7 +223,7 @@ async def test_no_gate_begins_in_a_pause(run: ScriptedRun, steps: ScriptedSteps)
     steps.plan.stages[0].gates = [SOAK]
     await run.change("a")
     await run.until_events(TIMER_STARTED, 1)
-    await run.ask(step.PAUSE)
+    await run.ask(messages.PAUSE)
     await run.until_runs(2)
     await run.until_events(TIMER_STARTED, 1)
     steps.waiting.clear()
@@ -230,7 +231,7 @@ async def test_no_gate_begins_in_a_pause(run: ScriptedRun, steps: ScriptedSteps)
     await steps.called(step.AWAIT_ROLLOUT, 3)
     await run.forward(timedelta(hours=1))
     assert [wait.name for wait in waits(steps)] == ["paused"]
-    await run.ask(step.RESUME)
+    await run.ask(messages.RESUME)
     await steps.until(lambda: waits(steps)[-1].name == SOAK.name)
 
 
@@ -249,7 +250,7 @@ async def test_a_gate_that_a_newer_change_finds_is_passed_before_the_new_attempt
     assert waits(steps)[-1].name == APPROVAL.name
     assert (steps.requests(step.APPLY_RBAC), steps.applied) == ([], [(1, "engine")])
     await run.until_runs(3)
-    await run.ask(step.APPROVE, attempt=2)
+    await run.ask(messages.APPROVE, attempt=2)
     await run.result()
     assert steps.applied == [(1, "engine"), (2, "router")]
 
@@ -291,7 +292,7 @@ async def test_an_edited_policy_plans_the_same_inputs_anew_and_keeps_the_gate(
     asked = steps.requests(step.SELECT_STRATEGY)[-1]
     assert (asked.change.cause, asked.in_hand) == ("policy", 1)
     await run.until_runs(3)
-    await run.ask(step.APPROVE, attempt=2)
+    await run.ask(messages.APPROVE, attempt=2)
     await run.result()
 
 

@@ -7,6 +7,7 @@ from scripted_run import ScriptedRun
 from scripted_steps import ScriptedSteps, update
 from temporalio.api.enums.v1 import EventType
 
+from omeflow.api import messages
 from omeflow.api import steps as step
 from omeflow.api.steps import Stage
 
@@ -19,7 +20,7 @@ async def kept_back(run: ScriptedRun, steps: ScriptedSteps) -> None:
     """Attempt 1 has updated as much of the engine as it may, and waits for the rest."""
     steps.plan = update("engine")
     steps.plan.stages.append(REST)
-    done = step.StageState(done=True, roles=[step.RoleNumbers(role="engine", desired=4, updated=2, ready=4, old=2)])
+    done = step.StageState(done=True, roles=[messages.RoleNumbers(role="engine", desired=4, updated=2, ready=4, old=2)])
     steps.answer(step.AWAIT_ROLLOUT, done)
     steps.waiting = {"engine"}
     await run.change("a")
@@ -57,18 +58,18 @@ async def test_it_goes_on_by_itself_when_everything_is_done_after_all(run: Scrip
 
 async def test_somebody_may_pause_it_replay_it_and_skip_it(run: ScriptedRun, steps: ScriptedSteps) -> None:
     await kept_back(run, steps)
-    await run.ask(step.FREEZE)
+    await run.ask(messages.FREEZE)
     await run.forward(timedelta(minutes=90))
-    await run.ask(step.RESUME)
+    await run.ask(messages.RESUME)
     assert await run.replay() == "attempt 1: stage rest of engine is applied again, with a new deadline"
     await steps.called(step.APPLY_WORKLOAD, 3)
-    assert await run.ask(step.SKIP) == "attempt 1: stage rest of engine counts as done"
+    assert await run.ask(messages.SKIP) == "attempt 1: stage rest of engine counts as done"
     assert (await run.result()).endswith("; stage rest of engine was skipped by alice")
 
 
 async def test_what_is_recorded_of_the_wait_has_no_deadline(run: ScriptedRun, steps: ScriptedSteps) -> None:
     await kept_back(run, steps)
-    await run.ask(step.PAUSE)
+    await run.ask(messages.PAUSE)
     await steps.called(step.RECORD_WAIT)
     wait = steps.requests(step.RECORD_WAIT)[-1].wait
     assert (wait.name, wait.deadline) == ("paused", "")

@@ -9,8 +9,9 @@ from scripted_steps import ScriptedSteps, creation
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 from test_workflow_replaying import reset
 
+from omeflow.api import messages
 from omeflow.api import steps as step
-from omeflow.api.steps import RoleNumbers
+from omeflow.api.messages import RoleNumbers
 from workflows import running
 
 
@@ -22,7 +23,7 @@ def runner() -> SandboxedWorkflowRunner:
 
 async def pause_the_wait(run: ScriptedRun) -> None:
     """Pause, and wait until the run that goes on from there waits for the stage, too."""
-    await run.ask(step.PAUSE)
+    await run.ask(messages.PAUSE)
     await run.until_runs(2)
     await run.until_events(TIMER_STARTED, 1)
 
@@ -32,7 +33,7 @@ async def test_a_paused_run_finishes_the_stage_in_hand_and_begins_no_other_befor
     run: ScriptedRun, steps: ScriptedSteps
 ) -> None:
     await waiting_for_the_engine(run, steps)
-    said = await run.ask(step.PAUSE)
+    said = await run.ask(messages.PAUSE)
     assert said == ("attempt 1 is paused: what is in hand goes on, nothing new begins before `omeflow rollout resume`")
     await steps.called(step.RECORD_WAIT)
     await run.until_runs(2)
@@ -44,7 +45,7 @@ async def test_a_paused_run_finishes_the_stage_in_hand_and_begins_no_other_befor
     )
     assert (await run.attributes())["IsvcPhase"] == "Paused"
     assert steps.applied == [(1, "engine")]
-    await run.ask(step.RESUME)
+    await run.ask(messages.RESUME)
     assert await run.result() == "attempt 1 succeeded: image of engine, router"
     assert steps.applied == [(1, "engine"), (1, "router")]
     assert steps.order[-2:] == ["prune", "close-attempt Succeeded"]
@@ -56,7 +57,7 @@ async def test_the_record_of_a_paused_attempt_says_who_paused_it_and_how_it_goes
     run: ScriptedRun, steps: ScriptedSteps
 ) -> None:
     await waiting_for_the_engine(run, steps)
-    await run.ask(step.PAUSE)
+    await run.ask(messages.PAUSE)
     await steps.called(step.RECORD_WAIT)
     wait = recorded(steps)[0].wait
     assert wait.reason.startswith("paused by alice at 20")
@@ -86,7 +87,7 @@ async def test_a_pause_holds_what_is_to_be_removed(run: ScriptedRun, steps: Scri
     await steps.called(step.AWAIT_ROLLOUT, 3)
     assert "paused" in await run.details()
     assert steps.requests(step.PRUNE) == []
-    await run.ask(step.RESUME)
+    await run.ask(messages.RESUME)
     await run.result()
     assert len(steps.requests(step.PRUNE)) == 1
 
@@ -96,7 +97,7 @@ async def test_an_edit_of_a_paused_run_is_planned_and_not_carried_out_before_it_
     run: ScriptedRun, steps: ScriptedSteps
 ) -> None:
     await waiting_for_the_engine(run, steps)
-    await run.ask(step.PAUSE)
+    await run.ask(messages.PAUSE)
     await run.until_runs(2)
     await run.change("b", generation=2)
     await steps.until(lambda: any(request.attempt.number == 2 for request in recorded(steps)))
@@ -105,7 +106,7 @@ async def test_an_edit_of_a_paused_run_is_planned_and_not_carried_out_before_it_
     assert ", before stage engine; " in recorded(steps)[-1].wait.reason
     assert steps.applied == [(1, "engine")]
     steps.waiting.clear()
-    await run.ask(step.RESUME, attempt=2)
+    await run.ask(messages.RESUME, attempt=2)
     await run.result()
     assert steps.applied == [(1, "engine"), (2, "engine"), (2, "router")]
     assert deeds(steps) == [(1, "pause", "alice", ""), (2, "resume", "alice", "")]
@@ -117,12 +118,12 @@ async def test_a_pause_while_an_edit_is_being_planned_is_about_what_is_planned(
     planning = steps.hold(step.BUILD_CONFIGS)
     await run.change("a")
     async with planning:
-        assert (await run.ask(step.PAUSE, attempt=0)).startswith("the run is paused")
+        assert (await run.ask(messages.PAUSE, attempt=0)).startswith("the run is paused")
     await steps.called(step.RECORD_WAIT)
     await run.until_runs(2)
     assert steps.requests(step.APPLY_RBAC) == []
     assert deeds(steps) == [(1, "pause", "alice", "")]
-    await run.ask(step.RESUME)
+    await run.ask(messages.RESUME)
     await run.result()
 
 
@@ -133,13 +134,13 @@ async def test_a_pause_while_the_former_attempt_is_being_closed_holds_the_new_on
     closing = steps.hold(step.CLOSE_ATTEMPT)
     await run.change("b", generation=2)
     async with closing:
-        assert await run.refused(step.ABORT) == "the run is planning: look again in a moment"
-        await run.ask(step.PAUSE)
+        assert await run.refused(messages.ABORT) == "the run is planning: look again in a moment"
+        await run.ask(messages.PAUSE)
     await steps.until(lambda: [request.attempt.number for request in recorded(steps)] == [2])
     await run.until_runs(2)
     steps.waiting.clear()
     assert steps.applied == [(1, "engine")]
-    await run.ask(step.RESUME, attempt=2)
+    await run.ask(messages.RESUME, attempt=2)
     await run.result()
     assert deeds(steps) == [(2, "pause", "alice", ""), (2, "resume", "alice", "")]
     assert shown(steps) == [("Paused", "paused"), ("Progressing", "")]
@@ -153,7 +154,7 @@ async def test_a_run_that_is_reset_while_paused_stays_so(run: ScriptedRun, steps
     await steps.until(lambda: any(request.attempt.number == 2 for request in recorded(steps)))
     assert steps.applied == [(1, "engine")]
     steps.waiting.clear()
-    await run.ask(step.RESUME, attempt=2)
+    await run.ask(messages.RESUME, attempt=2)
     await run.result()
     assert steps.closed[-1] == (2, "Succeeded")
 
@@ -174,7 +175,7 @@ async def test_a_paused_run_survives_weeks_and_a_flood_of_signals(
     await run.forward(timedelta(weeks=6))
     assert await run.events(TIMER_STARTED) == []
     assert steps.applied == [(1, "engine")]
-    await run.ask(step.RESUME)
+    await run.ask(messages.RESUME)
     await run.result()
     assert shown(steps) == [("Paused", "paused"), ("Progressing", "")]
 
@@ -189,6 +190,6 @@ async def test_a_deadline_that_passes_in_a_pause_is_a_block_that_stays_paused(
     assert shown(steps) == [("Paused", "paused"), ("Paused", "paused")]
     assert "stage engine: deadline passed" in recorded(steps)[-1].wait.reason
     await run.until_runs(3)
-    await run.ask(step.RESUME)
+    await run.ask(messages.RESUME)
     await steps.until(lambda: len(recorded(steps)) == 3)
     assert shown(steps)[-1] == ("Blocked", "stage engine")

@@ -6,6 +6,7 @@ from scripted_steps import ScriptedSteps, update
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowFailureError
 
+from omeflow.api import messages
 from omeflow.api import steps as step
 from omeflow.api.errors import Waiting
 
@@ -32,7 +33,7 @@ async def test_an_edit_is_taken_up_without_waiting_for_the_next_try(run: Scripte
 @pytest.mark.history("tried-no-more")
 async def test_an_abort_ends_the_attempt_without_another_try(run: ScriptedRun, steps: ScriptedSteps) -> None:
     await refused_for_now(run, steps)
-    await run.ask(step.ABORT)
+    await run.ask(messages.ABORT)
     with pytest.raises(WorkflowFailureError):
         await run.result()
     assert steps.closed == [(1, "Failed")]
@@ -41,11 +42,11 @@ async def test_an_abort_ends_the_attempt_without_another_try(run: ScriptedRun, s
 
 async def test_a_frozen_run_tries_nothing_again_before_it_is_resumed(run: ScriptedRun, steps: ScriptedSteps) -> None:
     await refused_for_now(run, steps)
-    await run.ask(step.FREEZE)
+    await run.ask(messages.FREEZE)
     await run.until_runs(2)
     assert [(one.wait.phase, len(one.actions)) for one in steps.requests(step.RECORD_WAIT)] == [("Paused", 1)]
     assert len(steps.requests(step.APPLY_WORKLOAD)) == 1
-    await run.ask(step.RESUME)
+    await run.ask(messages.RESUME)
     await run.result()
     assert [request.stage.name for request in steps.requests(step.APPLY_WORKLOAD)] == ["engine", "engine", "router"]
 

@@ -7,8 +7,10 @@ from scripted_run import ScriptedRun
 from scripted_steps import ScriptedSteps, update
 from temporalio.api.enums.v1 import EventType
 
+from omeflow.api import messages
 from omeflow.api import steps as step
-from omeflow.api.steps import Change, Gate
+from omeflow.api.messages import Change
+from omeflow.api.steps import Gate
 
 TIMER_STARTED = EventType.EVENT_TYPE_TIMER_STARTED
 
@@ -31,7 +33,7 @@ def rollbacks(steps: ScriptedSteps) -> list[Change]:
 @pytest.mark.history("rolled-back")
 async def test_a_rollback_supersedes_the_attempt_in_hand(run: ScriptedRun, steps: ScriptedSteps) -> None:
     await waiting_for_the_engine(run, steps)
-    said = await run.ask(step.ROLLBACK)
+    said = await run.ask(messages.ROLLBACK)
     assert said == "attempt 1 is rolled back to the last attempt before it that converged"
     steps.waiting.clear()
     await run.result()
@@ -47,7 +49,7 @@ async def test_a_rollback_supersedes_the_attempt_in_hand(run: ScriptedRun, steps
 
 async def test_a_rollback_names_the_attempt_to_go_back_to(run: ScriptedRun, steps: ScriptedSteps) -> None:
     await waiting_for_the_engine(run, steps)
-    assert await run.ask(step.ROLLBACK, to=7) == "attempt 1 is rolled back to attempt 7"
+    assert await run.ask(messages.ROLLBACK, to=7) == "attempt 1 is rolled back to attempt 7"
     await steps.called(step.SELECT_STRATEGY, 2)
     assert rollbacks(steps)[0].to == 7
 
@@ -57,7 +59,7 @@ async def test_the_edit_that_is_rolled_back_does_not_come_back_when_the_watcher_
 ) -> None:
     await waiting_for_the_engine(run, steps)
     planning = steps.hold(step.BUILD_CONFIGS)
-    await run.ask(step.ROLLBACK)
+    await run.ask(messages.ROLLBACK)
     async with planning:
         await run.change("a")
     steps.waiting.clear()
@@ -68,7 +70,7 @@ async def test_the_edit_that_is_rolled_back_does_not_come_back_when_the_watcher_
 async def test_an_edit_that_comes_after_a_rollback_is_carried_out(run: ScriptedRun, steps: ScriptedSteps) -> None:
     await waiting_for_the_engine(run, steps)
     planning = steps.hold(step.BUILD_CONFIGS)
-    await run.ask(step.ROLLBACK)
+    await run.ask(messages.ROLLBACK)
     async with planning:
         await run.change("b", generation=2)
     steps.waiting.clear()
@@ -83,7 +85,7 @@ async def test_a_rollback_passes_a_gate_that_judged_what_is_undone(run: Scripted
     await steps.called(step.RECORD_WAIT)
     await run.until_runs(2)
     steps.plan = update("engine")
-    await run.ask(step.ROLLBACK)
+    await run.ask(messages.ROLLBACK)
     await run.result()
     assert steps.closed == [(1, "Superseded"), (2, "Succeeded")]
 
@@ -157,11 +159,11 @@ async def test_a_paused_attempt_is_rolled_back_by_policy_only_once_it_is_resumed
     run: ScriptedRun, steps: ScriptedSteps
 ) -> None:
     await waiting_for_the_engine(run, steps, on_failure="Rollback")
-    await run.ask(step.PAUSE)
+    await run.ask(messages.PAUSE)
     await run.until_runs(2)
     await run.until_events(TIMER_STARTED, 1)
     await run.forward(timedelta(hours=1))
     assert causes(steps) == ["edit"]
-    await run.ask(step.RESUME)
+    await run.ask(messages.RESUME)
     await steps.called(step.SELECT_STRATEGY, 2)
     assert causes(steps) == ["edit", "rollback"]

@@ -8,7 +8,7 @@ from scripted_steps import ScriptedSteps, creation, update
 from temporalio.api.enums.v1 import EventType
 
 from omeflow.api import steps as step
-from omeflow.api.steps import RoleNumbers
+from omeflow.api.messages import RoleNumbers
 
 TIMER_STARTED = EventType.EVENT_TYPE_TIMER_STARTED
 TIMER_FIRED = EventType.EVENT_TYPE_TIMER_FIRED

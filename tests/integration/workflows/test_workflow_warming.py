@@ -7,6 +7,7 @@ from scripted_run import ScriptedRun
 from scripted_steps import ScriptedSteps, update
 from temporalio.api.enums.v1 import EventType
 
+from omeflow.api import messages
 from omeflow.api import steps as step
 
 TIMER_STARTED = EventType.EVENT_TYPE_TIMER_STARTED
@@ -83,7 +84,7 @@ async def test_a_deadline_without_images_is_followed_by_a_rollback_where_the_pol
 
 async def test_who_skips_the_wait_for_images_goes_on_to_look_for_room(run: ScriptedRun, steps: ScriptedSteps) -> None:
     await without_images(run, steps)
-    assert await run.ask(step.SKIP, gate="images for engine") == "attempt 1: images for engine counts as done"
+    assert await run.ask(messages.SKIP, gate="images for engine") == "attempt 1: images for engine counts as done"
     assert (await run.result()).endswith("; images for engine was skipped by alice")
     assert ahead(steps) == ["warm-up engine", "check-capacity engine", "apply-workload engine", "apply-workload router"]
 

@@ -4,10 +4,17 @@ import inspect
 
 import pytest
 
-from omeflow.api import steps
-from omeflow.api.steps import Change, Message, Step
+from omeflow.api import messages, runs, steps
+from omeflow.api.messages import Change, Message
+from omeflow.api.steps import Step
 
-MESSAGES = [value for value in vars(steps).values() if inspect.isclass(value) and issubclass(value, Message)]
+MODULES = (messages, steps, runs)
+MESSAGES = [
+    value
+    for module in MODULES
+    for value in vars(module).values()
+    if inspect.isclass(value) and issubclass(value, Message) and value.__module__ == module.__name__
+]
 STEPS = [value for value in vars(steps).values() if isinstance(value, Step)]
 
 

@@ -3,7 +3,7 @@
 import pytest
 from rollout_samples import serving
 
-from omeflow.api.steps import RoleNumbers
+from omeflow.api.messages import RoleNumbers
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from attempt_samples import inputs
 
+from omeflow.api.messages import DEPENDENCY, EDIT, POLICY, REPAIR, REPLAY, ROLLBACK, Change
 from omeflow.api.rollouts import InferenceRollout, Phase, RolloutPlan, Spec, Status, pack
-from omeflow.api.steps import DEPENDENCY, EDIT, POLICY, REPAIR, REPLAY, ROLLBACK, Change
 from omeflow.components.inputs import Inputs, ObjectValues, fingerprint
 from strategies.recorded import inputs_of
 from strategies.taking_up import Nothing, TakenUp, take_up, without_run

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from known_policies import Known, policy, service
 
+from omeflow.api.messages import ROLLBACK
 from omeflow.api.policies import policy_of
 from omeflow.api.rollouts import InferenceRollout, Phase, RolloutPlan, Spec, Status, pack
-from omeflow.api.steps import ROLLBACK
 from omeflow.rollout.trigger import Changed
 from strategies.contract import Desired
 from workers.watching.derived import Derived

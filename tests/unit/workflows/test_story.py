@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
-from omeflow.api.steps import Attempt, Change, Plan, RoleNumbers, Rollout, Stage
+from omeflow.api.messages import Change, RoleNumbers
+from omeflow.api.runs import Rollout
+from omeflow.api.steps import Attempt, Plan, Stage
 from workflows import story
 
 DEADLINE = "2026-11-22T11:00:00Z"

@@ -13,9 +13,10 @@ from story_omeflow import Order
 from story_service import SERVICE, Spec
 
 from omeflow.api.kinds import HORIZONTAL_POD_AUTOSCALER, INFERENCE_ROLLOUT, INFERENCE_SERVICE, POD, kind_of
+from omeflow.api.messages import ROLLBACK
 from omeflow.api.names import ISVC_LABEL
 from omeflow.api.rollouts import InferenceRollout, Phase, RolloutPlan
-from omeflow.api.steps import ROLLBACK, Stage
+from omeflow.api.steps import Stage
 from omeflow.kube.request import Object
 from omeflow.local.simulation.objects import labels_of, name_of, terminating, uid_of
 from omeflow.rollout.planner import DEFAULT_ORDER

@@ -22,9 +22,9 @@ from story_service import BACKENDS, DEPLOYMENT, LWS, RBG, SOMEBODY
 from omeflow.api import kinds
 from omeflow.api.errors import OmeflowError
 from omeflow.api.kinds import Kind
+from omeflow.api.messages import ROLLBACK
 from omeflow.api.names import ENGINE, ROUTER
 from omeflow.api.rollouts import Phase
-from omeflow.api.steps import ROLLBACK
 from omeflow.kube.client import Cluster
 from omeflow.kube.request import Object
 from omeflow.local.nodes import GPUS
