@@ -9,9 +9,7 @@ from activities.applying import apply_in_order
 from activities.reading import at_present_counts, read_live, read_ours, read_service
 from activities.records import Records
 from activities.remembering import read_history
-from activities.stage_status import entered, last_refusal
-from omeflow.api.errors import Throttled, Unavailable, Waiting
-from omeflow.api.rollouts import InferenceRollout
+from activities.stage_status import entered
 from omeflow.api.steps import APPLY_WORKLOAD, Applied, StageRequest
 from omeflow.kube.client import Cluster
 from omeflow.rollout.roles import RoleState
@@ -55,21 +53,11 @@ class ApplyWorkload:
         step = limited(request.stage, plan, attempt.number, states, limits)
         applies = strategy.workload(owner, roles, live, step.limits)
         # First the record, which lets nobody in whose attempt has been closed by somebody else.
-        former = last_refusal(record, request)
-        await self._enter(record, request, step.told, former)
-        try:
-            await apply_in_order(self.cluster, applies, live)
-        except (Throttled, Unavailable, Waiting) as error:
-            await self._enter(await self.records.get(attempt), request, step.told, str(error))
-            raise
-        if former:
-            await self._enter(await self.records.get(attempt), request, step.told)
-        return Applied(objects=len(applies), notes=[apply.why for apply in applies], step=step.told)
-
-    async def _enter(self, record: InferenceRollout, request: StageRequest, step: str, refused: str = "") -> None:
         run_id = activity.info().workflow_run_id
         await self.records.write_status(
             record,
-            lambda latest: entered(latest, request, step=step, refused=refused, run_id=run_id),
+            lambda latest: entered(latest, request, step=step.told, run_id=run_id),
             reopen=request.stage.name == REPAIR,
         )
+        await apply_in_order(self.cluster, applies, live)
+        return Applied(objects=len(applies), notes=[apply.why for apply in applies], step=step.told)

@@ -12,7 +12,7 @@ from activities.events import tell
 from activities.reading import read_ours
 from activities.records import KEPT, Records, now
 from omeflow.api.errors import ForeignObject
-from omeflow.api.rollouts import InferenceRollout, Phase, Status
+from omeflow.api.rollouts import LONGEST_MESSAGE, InferenceRollout, Phase, Status
 from omeflow.api.steps import CLOSE_ATTEMPT, Closed, CloseRequest
 from omeflow.components.refused import model_config_of_refused
 from omeflow.kube.client import Cluster
@@ -20,8 +20,6 @@ from strategies.contract import Owner, reference_to
 from strategies.exposure.model_config import model_config
 from strategies.recorded import inputs_of, plan_of
 
-LONGEST_MESSAGE = 8_000
-"""Characters; the CRD allows 8,192."""
 _EVENTS = {Phase.SUCCEEDED: ("RolloutSucceeded", False), Phase.FAILED: ("RolloutFailed", True)}
 
 

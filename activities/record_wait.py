@@ -38,5 +38,5 @@ def _waiting(record: InferenceRollout, request: WaitRequest) -> Status:
     deadline = timestamp(asked.deadline) if asked.deadline else None
     wait = Wait(name=asked.name, reason=asked.reason, deadline=deadline) if asked.name else None
     phase = Phase(asked.phase)
-    told = {"phase": phase, "wait": wait, "message": asked.reason if phase in _EVENTS else None}
+    told = {"phase": phase, "wait": wait, "message": asked.reason if phase in _EVENTS else None, "retrying": None}
     return record.status.model_copy(update=told).with_actions(request.actions)

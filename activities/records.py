@@ -104,7 +104,7 @@ class Records:
         Raises:
             NotFound: somebody deleted it.
         """
-        found = self._known.get(self._address(attempt))
+        found = self.known(attempt)
         if found and (found.spec.plan or not planned):
             return found
         stored = await self._cluster.get(INFERENCE_ROLLOUT, attempt.record, attempt.namespace)
@@ -112,6 +112,10 @@ class Records:
         if record.spec.service_uid != attempt.uid:
             raise NotFound(f"InferenceRollout {attempt.namespace}/{attempt.record} is of another InferenceService")
         return self._remember(record)
+
+    def known(self, attempt: Attempt) -> InferenceRollout | None:
+        """The record as this process has read or written it last; None if it has not."""
+        return self._known.get(self._address(attempt))
 
     async def decide(
         self,

@@ -1,12 +1,10 @@
-"""How the record shows an attempt at one of its stages: waiting before it, on entering it, refused for now."""
+"""How the record shows an attempt at one of its stages: waiting before it, and on entering it."""
 
 from collections.abc import Iterable
 
 from activities.records import now, timestamp
 from omeflow.api.rollouts import InferenceRollout, Phase, StageTiming, Status, Wait
 from omeflow.api.steps import AwaitRequest, StageRequest
-
-_REFUSED = "not written yet, and tried again: "
 
 
 def waiting_ahead(
@@ -35,17 +33,15 @@ def waiting_ahead(
     return record.status.model_copy(update=waiting)
 
 
-def entered(
-    record: InferenceRollout, request: StageRequest, *, step: str, refused: str = "", run_id: str | None
-) -> Status:
+def entered(record: InferenceRollout, request: StageRequest, *, step: str, run_id: str | None) -> Status:
     """Status on entering a stage, or a step of it: the former one is over, and this one waits until its deadline.
 
     Args:
         step: how far its roles in proportion go now, in words; empty if there are none.
-        refused: why the cluster takes no write now; the step is tried again, and people should see for what.
     """
     moment, name = now(), request.stage.name
-    began = {timing.name: timing.started_at for timing in record.status.stages} if request.step or refused else {}
+    goes_on = bool(request.step or record.status.retrying)
+    began = {timing.name: timing.started_at for timing in record.status.stages} if goes_on else {}
     timing = StageTiming(
         name=name,
         roles=request.stage.roles,
@@ -61,18 +57,11 @@ def entered(
         actors=record.status.actors,
         wait=Wait(
             name=f"stage {name}",
-            reason=f"{_REFUSED}{refused}" if refused else _awaited(request, step),
+            reason=_awaited(request, step),
             deadline=timestamp(request.deadline) if request.deadline else None,
         ),
+        retrying=record.status.retrying,
     )
-
-
-def last_refusal(record: InferenceRollout, request: StageRequest) -> str:
-    """Why the stage's last try was not written, as its record says; empty if it does not."""
-    status = record.status
-    if status.wait is None or status.stage != request.stage.name or not status.wait.reason.startswith(_REFUSED):
-        return ""
-    return status.wait.reason.removeprefix(_REFUSED)
 
 
 def _awaited(request: StageRequest, step: str) -> str:

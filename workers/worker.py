@@ -19,6 +19,7 @@ from activities.prune import Prune
 from activities.record_wait import RecordWait
 from activities.records import Records
 from activities.replace_stuck import ReplaceStuck
+from activities.retrying import RetryingTold
 from activities.select_strategy import SelectStrategy
 from activities.warm_up import WarmUp
 from omeflow.kube.client import Cluster
@@ -61,7 +62,7 @@ def make_worker(
             CloseAttempt(cluster, records).run,
         ],
         build_id=BUILD,  # else the SDK reads the code of every imported module, which takes most of a second
-        interceptors=[StepInterceptor()],
+        interceptors=[StepInterceptor(), RetryingTold(records)],
         # A quarter of the worker's CPU was the sandbox, which loads the workflow anew for each run. What it finds, it
         # finds in the tests of the workflow and in every replay: those run in it.
         workflow_runner=UnsandboxedWorkflowRunner(),

@@ -24,6 +24,8 @@ from omeflow.api.steps import Attempt, Stage
 
 MOST_ACTORS = 64
 """Of one attempt that its record keeps: the last ones."""
+LONGEST_MESSAGE = 8_000
+"""Characters; the CRD allows 8,192."""
 
 
 class Phase(StrEnum):
@@ -126,8 +128,20 @@ class Status(_Part):
     started_at: str | None = None
     finished_at: str | None = None
     wait: Wait | None = None
+    retrying: str | None = None
+    """Which step is tried again, and why its last try was not taken; in a sentence."""
     stages: list[StageTiming] = Field(default_factory=list)
     actors: list[Actor] = Field(default_factory=list)
+
+    def awaited(self, seen: str = "") -> str:
+        """What the attempt waits for, in a sentence; empty if nothing.
+
+        Args:
+            seen: what its roles wait for, where somebody looks at them; truer than what was written down.
+        """
+        if self.wait is None:
+            return self.retrying or ""
+        return f"{self.wait.name}: {self.retrying or seen or self.wait.reason}"
 
     def with_actions(self, actions: Sequence[Action]) -> "Status":
         """The same, with what people have done since; what is known already is there once."""

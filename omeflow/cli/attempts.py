@@ -114,9 +114,9 @@ async def follow(cluster: Cluster, client: Client, service: Service, *, since: i
 def standing(record: InferenceRollout) -> str:
     """How an attempt stands, in a line."""
     status, number = record.status, record.spec.number
-    if status.wait:
-        until = f", until {status.wait.deadline}" if status.wait.deadline else ""
-        return f"attempt {number} {status.phase.lower()}, {status.wait.name}: {status.wait.reason}{until}"
+    if waits_for := status.awaited():
+        until = f", until {status.wait.deadline}" if status.wait and status.wait.deadline else ""
+        return f"attempt {number} {status.phase.lower()}, {waits_for}{until}"
     return f"attempt {number} is {status.phase.lower()}"
 
 

@@ -145,7 +145,7 @@ def _row(record: InferenceRollout) -> Manifest:
 
 def _message(record: InferenceRollout) -> str | None:
     status = record.status
-    return f"{status.wait.name}: {status.wait.reason}" if status.wait else status.message
+    return status.awaited() or status.message
 
 
 def _deed(actor: Actor) -> str:

@@ -113,12 +113,12 @@ def _last_change(facts: Facts) -> Verdict:
     if status.phase is Phase.FAILED:
         said = "; ".join([status.message or f"attempt {number} failed", *also])
         return Verdict("False", status.reason or "Failed", said)
-    if status.wait:
-        until = f" (until {status.wait.deadline})" if status.wait.deadline else ""
+    if status.wait or status.retrying:
+        until = f" (until {status.wait.deadline})" if status.wait and status.wait.deadline else ""
         seen = "; ".join(
             state.waits_for for state in facts.roles.values() if state.role in _in_hand(last) and state.waits_for
         )
-        message = f"attempt {number}, {status.wait.name}: {seen or status.wait.reason}{until}"
+        message = f"attempt {number}, {status.awaited(seen)}{until}"
         if status.phase is Phase.PAUSED:
             return Verdict("Unknown", "Paused", message)
         if status.phase is Phase.BLOCKED:

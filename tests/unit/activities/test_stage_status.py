@@ -2,14 +2,13 @@
 
 from typing import Any
 
-import pytest
-
-from activities.stage_status import entered, last_refusal
+from activities.stage_status import entered
 from omeflow.api.rollouts import InferenceRollout, Phase, StageTiming, Status, Wait
 from omeflow.api.steps import Stage, StageRequest
 
 ENGINE = Stage(name="engine", roles=["engine"], reason="template changed")
 REQUEST = StageRequest(stage=ENGINE, deadline="2026-11-22T12:00:00+00:00")
+BEGUN = StageTiming(name="engine", roles=["engine"], started_at="2026-11-22T10:00:00Z")
 ROUTER = StageTiming(name="router", roles=["router"], started_at="2026-11-22T10:00:00Z")
 SILENT = 'apply Deployment llm/chat-engine: failed calling webhook "silent"'
 
@@ -31,23 +30,14 @@ def test_the_former_stage_is_over_and_this_one_waits_until_its_deadline() -> Non
     )
 
 
-def test_a_write_that_is_refused_for_now_is_told_and_the_next_try_knows_of_it() -> None:
-    refused = shown(record(), refused=SILENT)
-    assert refused.status.wait is not None
-    assert refused.status.wait.reason == f"not written yet, and tried again: {SILENT}"
-    assert last_refusal(refused, REQUEST) == SILENT
-    assert shown(refused, refused=SILENT).status.stages == refused.status.stages
-
-
-@pytest.mark.parametrize("step", ["", "decoder 2 of 8, engine 1 of 4"])
-def test_a_stage_that_was_entered_is_no_refusal_when_it_is_tried_again(step: str) -> None:
-    known = shown(record(), step=step)
-    assert last_refusal(known, REQUEST) == ""
-    assert last_refusal(shown(record(), refused=SILENT), StageRequest(stage=Stage(name="router"))) == ""
+def test_a_stage_that_is_tried_again_says_so_still_and_keeps_the_time_when_it_began() -> None:
+    refused = record(stage="engine", retrying=SILENT, stages=[BEGUN])
+    assert shown(refused).status.retrying == SILENT
+    assert shown(refused).status.stages == [BEGUN]
 
 
 def test_a_step_of_a_stage_keeps_the_time_when_the_stage_began() -> None:
-    before = record(stages=[StageTiming(name="engine", roles=["engine"], started_at="2026-11-22T10:00:00Z")])
+    before = record(stages=[BEGUN])
     again = shown(before, REQUEST.model_copy(update={"step": "engine 2 of 4"}), step="engine 2 of 4")
     assert [one.started_at for one in again.status.stages] == ["2026-11-22T10:00:00Z"]
     assert again.status.wait is not None

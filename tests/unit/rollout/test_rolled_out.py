@@ -28,6 +28,14 @@ from omeflow.api.rollouts import Actor, InferenceRollout, Phase, StageTiming, Wa
             {"status": "Unknown", "reason": "Progressing", "message": "attempt 4, approval: waits for a person"},
         ),
         (
+            record(4, phase=Phase.PLANNING, retrying="apply-rbac is tried again: exceeded quota"),
+            {
+                "status": "Unknown",
+                "reason": "Progressing",
+                "message": "attempt 4, apply-rbac is tried again: exceeded quota",
+            },
+        ),
+        (
             record(4, phase=Phase.BLOCKED, wait=WAIT),
             {
                 "status": "False",
@@ -64,6 +72,14 @@ from omeflow.api.rollouts import Actor, InferenceRollout, Phase, StageTiming, Wa
 )
 def test_rolled_out_says_how_the_last_attempt_went(last: InferenceRollout, expected: Json) -> None:
     assert condition(status_of(serving("engine"), last=last), "RolledOut") == expected
+
+
+def test_a_step_that_is_tried_again_comes_before_what_its_roles_wait_for() -> None:
+    last = record(4, phase=Phase.PROGRESSING, wait=WAIT, stages=[IN_HAND], retrying="apply-workload is tried again: no")
+    said = condition(status_of(serving("engine", waits_for="1 of 2 pods are ready"), last=last), "RolledOut")
+    assert said["message"] == (
+        "attempt 4, stage engine: apply-workload is tried again: no (until 2026-11-22T12:00:00Z)"
+    )
 
 
 @pytest.mark.parametrize("phase", [Phase.SUCCEEDED, Phase.FAILED, Phase.SUPERSEDED])
