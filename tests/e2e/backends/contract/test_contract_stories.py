@@ -168,6 +168,25 @@ async def test_no_capacity(begin: Begin, pool: Pool, backend: str) -> None:
     await story.judged()
 
 
+@every_backend(shortly=RBG)
+async def test_no_capacity_and_a_policy_that_does_without_a_surge(begin: Begin, pool: Pool, backend: str) -> None:
+    spec = usual(backend)
+    spec = spec.edited(ENGINE, minimum=2, bounds=None if backend == LWS else (1, 1))
+    story = await begin(spec, created=False)
+    await pool.add(gpus=2 * spec.roles[ENGINE].nodes)
+    await story.follow({"capacityCheck": True, "onNoCapacity": "NoSurge"})
+    story.adorn = lambda manifest: on_gpus(manifest, pool)
+    await story.ask(spec)
+    await story.ended(1)
+
+    await story.ask(spec.edited(ENGINE, level="debug"))
+    record = await story.ended(2)
+    [stage] = record.status.stages
+    assert stage.note is not None
+    assert stage.note.startswith("without a surge of engine for want of 1 nvidia.com/gpu for 1 more pod of engine: 0")
+    await story.judged()
+
+
 @every_backend(shortly=DEPLOYMENT)
 async def test_a_pause_and_its_end(begin: Begin, backend: str) -> None:
     story = await begin(usual(backend))
