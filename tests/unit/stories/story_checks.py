@@ -14,22 +14,17 @@ from dataclasses import dataclass, field
 
 from story_cluster import StoryCluster
 from story_omeflow import Attempt
-from story_service import RBG, SERVICE, Role, Spec, is_scaled, template_of
-from story_skew import Skew, Template
+from story_parts import COUNTED, FOLLOWERS, available_of, instance_of, instances_of, parts_of, role_of, templates_of
+from story_service import RBG, SERVICE, Role, Spec, Template, is_scaled, template_of
+from story_skew import Skew
 
 from omeflow.api.names import DECODER, ENGINE, ROUTER
 from omeflow.api.steps import Stage
 from omeflow.kube.request import Object
-from omeflow.local.lws import wire as lws_wire
-from omeflow.local.rbg import wire as rbg_wire
-from omeflow.local.simulation.objects import is_true, labels_of, name_of, scaled, short_hash, terminating, uid_of
+from omeflow.local.simulation.objects import name_of, scaled, terminating, uid_of
 from strategies.limits import held_roles
 
 ORDER = (ENGINE, DECODER, ROUTER)
-ADAPTER = "RoleBasedGroupScalingAdapter"
-FOLLOWERS = (ADAPTER, "RoleInstanceSet")
-"""Kinds that take a role's count from its group."""
-COUNTED = {"RoleBasedGroup", *FOLLOWERS, "Deployment", "LeaderWorkerSet"}
 
 
 class Broken(AssertionError):
@@ -94,7 +89,6 @@ class Checks:
         self.spec = spec
         self.roles: dict[str, Standing] = {}
         self.pods: dict[str, dict[str, Object]] = defaultdict(dict)
-        self.instances: dict[str, set[str]] = defaultdict(set)
         self._attempt: Attempt | None = None
         self._stage: Sequence[str] = ()
         self._unsettled: set[str] = set()
@@ -307,15 +301,10 @@ class Checks:
         return min(map(_present, self.roles[role].counts.values()), default=0)
 
     def available(self, role: str) -> int:
-        size = self.roles[role].shape.nodes
-        ready: dict[str, int] = defaultdict(int)
-        for pod in self.pods[role].values():
-            if not terminating(pod) and is_true(pod, "Ready"):
-                ready[instance_of(pod)] += 1
-        return sum(1 for count in ready.values() if count >= size)
+        return available_of(self.pods[role].values(), size=self.roles[role].shape.nodes)
 
     def _instances(self, role: str) -> set[str]:
-        return {instance_of(pod) for pod in self.pods[role].values() if not terminating(pod)}
+        return instances_of(self.pods[role].values())
 
     def _taken_up(self, skew: Skew, workload: Object) -> None:
         """Whether the set has its role's step, which RBG's controller hands over to it in its own time."""
@@ -327,9 +316,7 @@ class Checks:
             skew.taken_up(role)
 
     def _templates(self, role: str) -> dict[int, Template | None]:
-        """By ordinal of the instance."""
-        living = [pod for pod in self.pods[role].values() if not terminating(pod)]
-        return {ordinal_of(pod): template_of(role, pod) for pod in living}
+        return templates_of(role, self.pods[role].values())
 
     def _spare(self, standing: Standing) -> int:
         """How many instances above the count a rollout may use, if they are told from others by their ordinals."""
@@ -365,47 +352,3 @@ class Checks:
 
 def _present(counts: Sequenced) -> int:
     return int(str(counts.wanted[counts.seen]))
-
-
-def role_of(pod: Object) -> str:
-    return labels_of(pod)["component"]
-
-
-def instance_of(pod: Object) -> str:
-    """The pod, or the group of pods that serve together."""
-    labels = labels_of(pod)
-    return labels.get(rbg_wire.INSTANCE_NAME) or labels.get(lws_wire.GROUP_INDEX) or name_of(pod)
-
-
-def ordinal_of(pod: Object) -> int:
-    labels = labels_of(pod)
-    return int(labels.get(lws_wire.GROUP_INDEX) or labels[rbg_wire.INSTANCE_NAME].rpartition("-")[2])
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """What an object says about one role."""
-
-    count: int | None
-    template: Template | None = None
-    digest: str = ""
-
-
-def parts_of(obj: Object | None) -> dict[str, Part]:
-    """By role."""
-    if obj is None:
-        return {}
-    spec = obj["spec"]
-    if obj["kind"] == "RoleBasedGroup":
-        return {
-            one["name"]: Part(one["replicas"], template_of(one["name"], one), _digest(one)) for one in spec["roles"]
-        }
-    role = name_of(obj).rpartition("-")[2]
-    if obj["kind"] in FOLLOWERS:
-        return {role: Part(spec.get("replicas"))}
-    return {role: Part(spec["replicas"], template_of(role, obj), _digest(spec))}
-
-
-def _digest(body: Object) -> str:
-    """Of everything that makes pods anew; a count does not, nor does what only the role is annotated with."""
-    return short_hash({key: value for key, value in body.items() if key not in ("replicas", "annotations")})

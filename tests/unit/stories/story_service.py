@@ -16,6 +16,8 @@ from strategies.manager import default_manager
 from strategies.render import render
 
 Json = dict[str, Any]
+Template = tuple[str, str]
+"""Image and level of a role."""
 SERVICE = "chat"
 OWNER = Owner("serving", SERVICE, "u1")
 MANAGER = default_manager()
@@ -65,7 +67,7 @@ class Role:
         return f"{self.image}/{self.level} min {self.minimum}{shape}{bounds}"
 
     @property
-    def template(self) -> tuple[str, str]:
+    def template(self) -> Template:
         return self.image, self.level
 
 
@@ -125,8 +127,8 @@ def render_again(inputs: Inputs) -> Desired:
     return _RENDERED.get(id(inputs)) or render(inputs, MANAGER)[1]
 
 
-def template_of(role: str, body: Manifest) -> tuple[str, str] | None:
-    """Image and level in anything that holds a pod template of the role; None if it holds none."""
+def template_of(role: str, body: Manifest) -> Template | None:
+    """The template in anything that holds a pod template of the role; None if it holds none."""
     if "containers" in body:
         for container in body["containers"]:
             if container["name"] == CONTAINER[role]:

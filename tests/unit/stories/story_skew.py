@@ -6,9 +6,9 @@ what a step has counted on; and without what a scaler has added since the step b
 
 from dataclasses import dataclass, field
 
-from omeflow.api.steps import Ratio
+from story_service import Template
 
-Template = tuple[str, str]
+from omeflow.api.steps import Ratio
 
 
 @dataclass

@@ -10,7 +10,7 @@ from random import Random
 
 import pytest
 from story import Story
-from story_checks import role_of
+from story_parts import role_of
 from story_service import BACKENDS, BAD, DEPLOYMENT, HPA, LWS, NOBODY, RBG, SOMEBODY, Role, Spec, template_of
 
 from omeflow.api.names import DECODER, ENGINE, ROUTER
