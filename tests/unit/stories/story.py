@@ -205,11 +205,11 @@ class Story:
         self._exactly_the_wanted_objects_are_left()
         self.checks.done(last, list(self.spec.roles))
         for name, standing in self.checks.roles.items():
-            if name not in self.spec.roles and (self.checks.pods[name] or standing.template):
+            if name not in self.spec.roles and (standing.pods or standing.template):
                 raise Broken(f"something is left of {name}")
             for kind, counts in standing.counts.items() if name in self.spec.roles else ():
-                if counts.wanted[counts.seen] != counts.wanted[-1]:
-                    raise Broken(f"{name} has {counts.wanted[counts.seen]} of {counts.wanted[-1]} replicas ({kind})")
+                if counts.present != counts.wanted[-1]:
+                    raise Broken(f"{name} has {counts.present} of {counts.wanted[-1]} replicas ({kind})")
 
     def _exactly_the_wanted_objects_are_left(self) -> None:
         _, desired = rendered(self.spec)

@@ -47,7 +47,7 @@ def until(story: Story, happens: Callable[[], bool]) -> None:
 
 def instances(story: Story, role: str = ENGINE, *, ready: bool = False) -> Counter[str]:
     """Instances by image, by their first pods."""
-    pods = [pod for pod in story.checks.pods[role].values() if not terminating(pod)]
+    pods = [pod for pod in story.checks.roles[role].pods.values() if not terminating(pod)]
     first = [pod for pod in pods if pod["metadata"]["labels"].get(WORKER_INDEX, "0") == "0"]
     images = [(pod, template_of(role, pod)) for pod in first if not ready or is_true(pod, "Ready")]
     return Counter(template[0] for _, template in images if template)
@@ -65,7 +65,7 @@ class Fewest:
         story.cluster.watchers.append(self._wrote)
 
     def _wrote(self, former: Object | None, present: Object | None) -> None:
-        self.count = min(self.count, self._story.checks.available(self._role))
+        self.count = min(self.count, self._story.checks.roles[self._role].available)
 
 
 @every_backend

@@ -44,7 +44,7 @@ def roll(story: Story) -> None:
 
 
 def a_pod(story: Story, role: str) -> Key:
-    return Key("Pod", NAMESPACE, next(iter(story.checks.pods[role])))
+    return Key("Pod", NAMESPACE, next(iter(story.checks.roles[role].pods)))
 
 
 @every_backend

@@ -220,7 +220,7 @@ class Story:
         for role, wanted in self.spec.roles.items():
             assert checks.roles[role].template == wanted.template
             assert {image_of(pod) for pod in self.pods(role)} == {wanted.image}
-        assert {role for role, pods in checks.pods.items() if pods} == set(self.spec.roles)
+        assert {role for role, standing in checks.roles.items() if standing.pods} == set(self.spec.roles)
         assert uid_of(service)
 
 
