@@ -7,17 +7,12 @@ pods and controllers fail. In the end every fault is mended, and all has to be a
 from random import Random
 
 from clusters.in_memory import NAMESPACE
+from story_attempt import Order
 from story_checks import Broken, Checks
 from story_cluster import StoryCluster
-from story_omeflow import Omeflow, Order
-from story_service import (
-    BAD,
-    HPA,
-    Json,
-    Spec,
-    counted_name,
-    rendered,
-)
+from story_omeflow import Omeflow
+from story_service import BAD, HPA, Json, Spec, counted_name, rendered
+from story_steps import Steps
 
 from omeflow.local.simulation.state import Key
 from strategies.contract import reference_to
@@ -42,13 +37,11 @@ class Story:
         self.specs = [spec]
         self.checks = Checks(self.cluster, spec)
         self.omeflow = Omeflow(
-            self.cluster,
+            Steps(self.cluster, self.tell, on_stuck=self.checks.stuck),
             spec,
-            self.tell,
             on_plan=self.checks.planned,
             on_stage=self.checks.begins,
             on_done=self.checks.done,
-            on_stuck=self.checks.stuck,
         )
         self.controllers_down = 0.0
         self.tell(f"create {spec}")
@@ -213,7 +206,7 @@ class Story:
 
     def _exactly_the_wanted_objects_are_left(self) -> None:
         _, desired = rendered(self.spec)
-        live = {(kind, name) for _, kind, name in self.omeflow.owned()}
+        live = {(kind, name) for _, kind, name in self.omeflow.steps.owned()}
         wanted = {(one["kind"], one["name"]) for one in desired.objects}
         if live != wanted:
             raise Broken(f"missing: {sorted(wanted - live)}, unwanted: {sorted(live - wanted)}")

@@ -10,8 +10,8 @@
 
 from collections.abc import Sequence
 
+from story_attempt import Attempt
 from story_cluster import StoryCluster
-from story_omeflow import Attempt
 from story_parts import COUNTED, FOLLOWERS, instance_of, parts_of, role_of
 from story_service import RBG, SERVICE, Spec, Template, is_scaled, template_of
 from story_skew import Skew

@@ -6,8 +6,8 @@ from random import Random
 
 from clusters.in_memory import NAMESPACE
 from story import Story
+from story_attempt import Order
 from story_checks import ORDER
-from story_omeflow import Order
 from story_service import BAD, DEPLOYMENT, HPA, LWS, NOBODY, RBG, SOMEBODY, Json, Role, Spec, counted_name, is_scaled
 
 from omeflow.api.names import DECODER, ENGINE, ROUTER

@@ -105,7 +105,7 @@ def inputs_of(spec: Spec) -> Inputs:
     wanted: Json = {"model": {"name": "llama"}, "runtime": {"name": "srt"}}
     wanted |= {name: _component(name, role) for name, role in spec.roles.items()}
     return Inputs(
-        ServiceValues(OWNER.name and SERVICE, OWNER.namespace, OWNER.uid, {}, annotations, wanted),
+        ServiceValues(OWNER.name, OWNER.namespace, OWNER.uid, {}, annotations, wanted),
         ObjectValues("ClusterBaseModel", "llama", None, {}, _MODEL),
         ObjectValues("ClusterServingRuntime", "srt", None, {}, _RUNTIME),
     )

@@ -26,7 +26,7 @@ def serving(backend: str) -> Story:
 def give(story: Story, wanted: Spec, *roles: str, attempt: int) -> None:
     """Write these roles as the spec wants them, whatever the plan says."""
     strategy, desired = rendered(wanted)
-    live = story.omeflow.read_ours(desired.workloads)
+    live = story.omeflow.steps.read_ours(desired.workloads)
     versions = {
         role: RoleVersion(attempt if role in roles else 1, story.omeflow.attempts[0].desired.roles[role])
         for role in desired.roles

@@ -8,8 +8,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from contract_stream import Written
+from story_attempt import Order
 from story_checks import Broken, Checks
-from story_omeflow import Order
 from story_service import SERVICE, Spec
 
 from omeflow.api.kinds import HORIZONTAL_POD_AUTOSCALER, INFERENCE_ROLLOUT, INFERENCE_SERVICE, POD, kind_of

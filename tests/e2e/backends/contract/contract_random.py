@@ -13,7 +13,7 @@ from clusters.backends import Backend
 from contract_story import Story
 from omeflow_command import omeflow
 from pods_seen import is_ready
-from story_omeflow import Order, order_with
+from story_attempt import Order, order_with
 from story_random import RandomStory
 from story_service import HPA, SERVICE, Json, Spec, counted_name
 
