@@ -40,7 +40,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """First the tests that start worker and watcher themselves: those of `running` serve every namespace to the end.
+    """First the tests that start worker and watcher themselves: those of `running` serve every namespace.
 
     The judgement on the roles comes last, and knows whether all others were asked for.
     """
@@ -115,11 +115,14 @@ async def prepared(cluster: Cluster) -> None:
         await cluster.merge_patch(kinds.NODE, node["metadata"]["name"], None, labels)
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def running(
     prepared: None, rbg_backend: Backend, settings: Settings, kubeconfigs: dict[str, Path]
 ) -> AsyncIterator[None]:
-    """One worker and one watcher for all tests that do not disturb them, each with its own account."""
+    """One worker and one watcher for all tests of a module that do not disturb them, each with its own account.
+
+    They serve every namespace, and end with the module: other directories bring their own.
+    """
     tasks = [
         asyncio.create_task(run_worker(replace(settings, kubeconfig=kubeconfigs[WORKER]))),
         asyncio.create_task(run_watcher(replace(settings, kubeconfig=kubeconfigs[WATCHER]))),
