@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-TESTS = Path(__file__).parents[2]
+HERE = Path(__file__).parent
+TESTS = HERE.parents[1]
 for shared in ("integration/kube", "e2e/rollouts"):  # the proxy, and the examples
     sys.path.append(str(TESTS / shared))
 
@@ -22,8 +23,10 @@ from omeflow.local import crds  # noqa: E402
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Before all others of the session: those leave a backend at work."""
+    items.sort(key=lambda item: item.path.parent != HERE)
     for item in items:
-        if item.path.parent == Path(__file__).parent:
+        if item.path.parent == HERE:
             item.add_marker(pytest.mark.real_cluster)
 
 
