@@ -20,7 +20,7 @@ from omeflow.cli.attempts import (
     told,
 )
 from omeflow.cli.connection import CONNECTION, configured
-from omeflow.cli.console import progress
+from omeflow.cli.console import AsText, progress
 from omeflow.cli.migration import Found, Migration, as_json
 from omeflow.cli.targets import Target
 from omeflow.kube.client import Cluster
@@ -47,7 +47,7 @@ def migrate(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing; say what a migration would do.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Begin without room: new pods wait for it.")] = False,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until the attempt ends.")] = True,
-    output: Annotated[str, typer.Option("--output", "-o", help="text or json")] = "text",
+    output: AsText = "text",
 ) -> None:
     """Run a service's roles as workloads of another kind. The new ones serve before the former ones go.
 

@@ -11,7 +11,7 @@ import yaml
 from omeflow.api.errors import Invalid
 from omeflow.api.kinds import INFERENCE_SERVICE
 from omeflow.api.names import FIELD_MANAGER
-from omeflow.cli.console import stdout
+from omeflow.cli.console import AsYaml, stdout
 from omeflow.components.references import Listing, Wanted
 from omeflow.components.resolution import gather, resolve_inputs
 from strategies.contract import Live, Owner, RoleVersion
@@ -25,11 +25,9 @@ EXAMPLES = "Example: omeflow render examples/models.yaml examples/prefill-decode
 
 def render(
     files: Annotated[list[Path], typer.Argument(help="InferenceServices, and the models and runtimes they refer to.")],
-    output: Annotated[str, typer.Option("--output", "-o", help="yaml or json")] = "yaml",
+    output: AsYaml = "yaml",
 ) -> None:
     """Print the objects that omeflow would make of the InferenceServices in these files. Asks no cluster."""
-    if output not in ("yaml", "json"):
-        raise typer.BadParameter("choose yaml or json", param_hint="--output")
     objects = [manifest for path in files for manifest in _read(path)]
     services = [manifest for manifest in objects if manifest.get("kind") == INFERENCE_SERVICE.name]
     if not services:

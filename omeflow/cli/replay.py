@@ -26,7 +26,7 @@ from omeflow.cli.attempts import (
     user,
 )
 from omeflow.cli.connection import CONNECTION, configured
-from omeflow.cli.console import progress, stdout
+from omeflow.cli.console import AsText, progress, stdout
 from omeflow.kube.client import Cluster
 from omeflow.rollout.replaying import attempt_to_replay
 from workers.payloads import data_converter
@@ -50,7 +50,7 @@ def replay(
         Path | None, typer.Option("--offline", help="A run's history (JSON) to replay with this code, without servers.")
     ] = None,
     every: Annotated[Path | None, typer.Option("--all", help="Directory of such histories.")] = None,
-    output: Annotated[str, typer.Option("--output", "-o", help="text or json")] = "text",
+    output: AsText = "text",
 ) -> None:
     """Do the last attempt again that failed or is blocked, with its recorded inputs; what is done already is skipped.
 

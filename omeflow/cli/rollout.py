@@ -27,7 +27,7 @@ from omeflow.cli.attempts import (
     user,
 )
 from omeflow.cli.connection import CONNECTION, configured
-from omeflow.cli.console import progress
+from omeflow.cli.console import AsText, progress
 from omeflow.kube.client import Cluster
 from omeflow.rollout.undoing import attempt_to_go_back_to
 from workers.settings import Settings
@@ -41,7 +41,6 @@ OF_THE_RUN = (PAUSE, FREEZE, RESUME)
 
 Name = Annotated[str, typer.Argument(help="InferenceService.")]
 Namespace = Annotated[str, typer.Option("--namespace", "-n", help="Kubernetes namespace.")]
-Output = Annotated[str, typer.Option("--output", "-o", help="text or json")]
 
 app = typer.Typer(no_args_is_help=True, help="Control rollouts: look back, hold, approve, skip, abort, roll back.")
 app.command(name="history", epilog=rollout_history.HISTORY)(rollout_history.history)
@@ -50,7 +49,7 @@ app.command(name="diff", epilog=rollout_history.DIFF)(rollout_history.diff)
 
 @app.command(epilog="Example: omeflow rollout pause chat -n demo")
 @configured(*CONNECTION)
-def pause(settings: Settings, name: Name, namespace: Namespace = "default", output: Output = "text") -> None:
+def pause(settings: Settings, name: Name, namespace: Namespace = "default", output: AsText = "text") -> None:
     """Begin nothing new: no stage, no gate, no removal. The stage in hand goes on, and is repaired. Edits are planned.
 
     Exits with 3 if no rollout is under way.
@@ -60,7 +59,7 @@ def pause(settings: Settings, name: Name, namespace: Namespace = "default", outp
 
 @app.command(epilog="Example: omeflow rollout freeze chat -n demo")
 @configured(*CONNECTION)
-def freeze(settings: Settings, name: Name, namespace: Namespace = "default", output: Output = "text") -> None:
+def freeze(settings: Settings, name: Name, namespace: Namespace = "default", output: AsText = "text") -> None:
     """Write nothing at all. No edit is taken up, and deadlines are put off by the time that it lasts.
 
     Exits with 3 if no rollout is under way.
@@ -70,14 +69,14 @@ def freeze(settings: Settings, name: Name, namespace: Namespace = "default", out
 
 @app.command(epilog="Example: omeflow rollout resume chat -n demo")
 @configured(*CONNECTION)
-def resume(settings: Settings, name: Name, namespace: Namespace = "default", output: Output = "text") -> None:
+def resume(settings: Settings, name: Name, namespace: Namespace = "default", output: AsText = "text") -> None:
     """Go on after a pause or a freeze. Exits with 3 if no rollout is under way."""
     _control(RESUME, Service(namespace, name), settings, output)
 
 
 @app.command(epilog="Example: omeflow rollout approve chat -n demo")
 @configured(*CONNECTION)
-def approve(settings: Settings, name: Name, namespace: Namespace = "default", output: Output = "text") -> None:
+def approve(settings: Settings, name: Name, namespace: Namespace = "default", output: AsText = "text") -> None:
     """Let the rollout pass the gate that waits for approval; or take up an update that waits for one.
 
     An update waits if the rollout policy says `runtimeUpdates: Manual`. Exits with 3 if nothing waits.
@@ -87,7 +86,7 @@ def approve(settings: Settings, name: Name, namespace: Namespace = "default", ou
 
 @app.command(epilog="Example: omeflow rollout skip chat -n demo")
 @configured(*CONNECTION)
-def skip(settings: Settings, name: Name, namespace: Namespace = "default", output: Output = "text") -> None:
+def skip(settings: Settings, name: Name, namespace: Namespace = "default", output: AsText = "text") -> None:
     """Count the stage or gate in hand as done. The outcome says that it was skipped, and by whom.
 
     Exits with 3 if no rollout is under way.
@@ -97,7 +96,7 @@ def skip(settings: Settings, name: Name, namespace: Namespace = "default", outpu
 
 @app.command(epilog="Example: omeflow rollout abort chat -n demo")
 @configured(*CONNECTION)
-def abort(settings: Settings, name: Name, namespace: Namespace = "default", output: Output = "text") -> None:
+def abort(settings: Settings, name: Name, namespace: Namespace = "default", output: AsText = "text") -> None:
     """End the attempt as failed, and leave everything as it is, until the next edit.
 
     Exits with 3 if no rollout is under way.
@@ -115,7 +114,7 @@ def rollback(
         int, typer.Option("--to", min=0, help="Attempt to go back to. Default: the last that converged.")
     ] = 0,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until the attempt ends.")] = True,
-    output: Output = "text",
+    output: AsText = "text",
 ) -> None:
     """Carry out the recorded inputs of a former attempt. What is rejected stays away until the next edit.
 

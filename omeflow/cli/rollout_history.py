@@ -14,7 +14,7 @@ from omeflow.api.kinds import title
 from omeflow.api.rollouts import Actor, InferenceRollout
 from omeflow.cli.attempts import NOTHING, Manifest, attempts_of, find_service, print_json
 from omeflow.cli.connection import configured
-from omeflow.cli.console import stdout
+from omeflow.cli.console import AsTable, AsText, stdout
 from omeflow.kube.client import Cluster
 from omeflow.rollout.differences import every_difference
 from strategies.contract import Desired
@@ -34,7 +34,7 @@ def history(
     settings: Settings,
     name: Name,
     namespace: Namespace = "default",
-    output: Annotated[str, typer.Option("--output", "-o", help="table or json")] = "table",
+    output: AsTable = "table",
 ) -> None:
     """Show the attempts that are kept: why each was made, how it went, and who has controlled it."""
     records = asyncio.run(_read(Service(namespace, name), settings))
@@ -58,7 +58,7 @@ def diff(
     attempt: Annotated[int, typer.Argument(help="Attempt; alone: against the planned one before it.")],
     other: Annotated[int | None, typer.Argument(help="Attempt to compare it with.")] = None,
     namespace: Namespace = "default",
-    output: Annotated[str, typer.Option("--output", "-o", help="text or json")] = "text",
+    output: AsText = "text",
 ) -> None:
     """Show what differs between the objects that two attempts wanted. Exits with 3 if nothing does."""
     records = asyncio.run(_read(Service(namespace, name), settings))

@@ -8,7 +8,7 @@ import typer
 
 from omeflow.cli.adoption import Adoption
 from omeflow.cli.connection import configured
-from omeflow.cli.console import stdout
+from omeflow.cli.console import AsText, stdout
 from omeflow.cli.takeover import as_json, differences, services_of_upstream
 from omeflow.kube.client import Cluster
 from strategies.manager import default_manager
@@ -24,7 +24,7 @@ def shadow(
     settings: Settings,
     name: Annotated[str | None, typer.Argument(help="InferenceService; all if not given.")] = None,
     namespace: Annotated[str | None, typer.Option("--namespace", "-n", help="Kubernetes namespace; else all.")] = None,
-    output: Annotated[str, typer.Option("--output", "-o", help="text or json")] = "text",
+    output: AsText = "text",
 ) -> None:
     """Say where omeflow would make other objects than OME's controller has made. Writes nothing; asks dry runs.
 

@@ -13,7 +13,7 @@ from omeflow.api.kinds import INFERENCE_ROLLOUT, INFERENCE_SERVICE
 from omeflow.api.names import ROLES, in_upstreams_hands
 from omeflow.api.rollouts import InferenceRollout
 from omeflow.cli.connection import Context, Kubeconfig
-from omeflow.cli.console import stdout
+from omeflow.cli.console import AsTable, stdout
 from omeflow.kube.client import Cluster
 from omeflow.rollout.status import CONTESTED, ROLLED_OUT
 
@@ -26,7 +26,7 @@ NOT_READY = 3
 def status(
     name: Annotated[str | None, typer.Argument(help="InferenceService; all of the namespace if not given.")] = None,
     namespace: Annotated[str, typer.Option("--namespace", "-n", help="Kubernetes namespace.")] = "default",
-    output: Annotated[str, typer.Option("--output", "-o", help="table or json")] = "table",
+    output: AsTable = "table",
     kubeconfig: Kubeconfig = None,
     context: Context = None,
 ) -> None:

@@ -11,7 +11,7 @@ from omeflow.api.kinds import INFERENCE_SERVICE
 from omeflow.api.names import in_upstreams_hands
 from omeflow.cli.adoption import Adoption
 from omeflow.cli.connection import configured
-from omeflow.cli.console import stdout
+from omeflow.cli.console import AsText, stdout
 from omeflow.kube.client import Cluster
 from omeflow.kube.request import Object
 from strategies.manager import default_manager
@@ -31,7 +31,7 @@ def takeover(
     namespace: Annotated[str, typer.Option("--namespace", "-n", help="Kubernetes namespace.")] = "default",
     all_namespaces: AllNamespaces = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing; say what a takeover finds.")] = False,
-    output: Annotated[str, typer.Option("--output", "-o", help="text or json")] = "text",
+    output: AsText = "text",
 ) -> None:
     """Take services over from OME's controller, which must not run any more. No value changes and no pod restarts.
 
