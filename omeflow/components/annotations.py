@@ -4,6 +4,8 @@ OME copies every annotation of a service into its pod templates, so that the edi
 pods (ome.md 16.21). omeflow tells them apart, and this is the one place that does.
 """
 
+from omeflow.api.names import RBG_PREFIX
+
 CATEGORY = "models.ome.io/category"
 DECRYPTION_KEY = "ome.io/base-model-decryption-key-name"
 DECRYPTION_SECRET = "ome.io/base-model-decryption-secret-name"
@@ -53,6 +55,8 @@ _READ_BY_WAYS_IN = (
     "external-dns.alpha.kubernetes.io/",
 )
 """Controllers of load balancers, ingresses, certificates and host names are told things on Services and Ingresses."""
+_MEANT_FOR_GROUPS = (f"{RBG_PREFIX}group-", f"{RBG_PREFIX}role-")
+"""RBG's own of a RoleBasedGroup and its roles (rbg.md 6), refused on a service: so their removal has to be noticed."""
 
 
 def reaches_pods_at_once(key: str) -> bool:
@@ -64,14 +68,14 @@ def reaches_pods_at_once(key: str) -> bool:
 
 
 def acts_on_annotation(key: str) -> bool:
-    """Whether a change of the service's annotation starts a run: OME's keys, omeflow's own, and those that say how the
-    service is reached, which restart nothing.
+    """Whether a change of the service's annotation starts a run: OME's keys, omeflow's own, those that say how the
+    service is reached, which restart nothing, and those that are refused.
 
     Any other annotation rides along with the next real change.
     """
     return (
         reaches_pods_at_once(key)
-        or key.startswith(("omeflow.io/", *_READ_BY_WAYS_IN))
+        or key.startswith(("omeflow.io/", *_READ_BY_WAYS_IN, *_MEANT_FOR_GROUPS))
         or key.rpartition("/")[0].endswith(".ingress.kubernetes.io")
     )
 

@@ -122,6 +122,9 @@ def test_an_annotation_counts_if_a_template_of_a_host_reads_it(place: str) -> No
         ("kueue-enabled", True, True),
         ("volcano", True, True),
         ("omeflow.io/rollout-policy", True, False),
+        ("rbg.workloads.x-k8s.io/group-gang-scheduling", True, False),  # refused: its removal is what is waited for
+        ("rbg.workloads.x-k8s.io/role-inplace-scheduling", True, False),
+        ("rbg.workloads.x-k8s.io/restart-trigger-policy", False, False),
         ("service.beta.kubernetes.io/aws-load-balancer-scheme", True, False),
         ("service.kubernetes.io/topology-mode", True, False),
         ("cloud.google.com/neg", True, False),
