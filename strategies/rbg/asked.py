@@ -8,6 +8,7 @@ the rollout, and the label that it selects by is on no pod (rbg.md 6.2). The pod
 """
 
 import hashlib
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -47,6 +48,8 @@ _RECREATE = "RecreateRoleInstanceOnPodRestart"
 _DELAYS = {"baseDelaySeconds": (RESTART_DELAY, 30), "maxDelaySeconds": (RESTART_MAX_DELAY, 600)}
 """By field of RBG: annotation, and RBG's default in seconds."""
 NOWHERE = "None"
+_LABEL_KEY = re.compile(r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
+"""What Kubernetes takes as a topologyKey; pods with any other would be refused one by one, the old ones gone."""
 
 
 def ensure_understood(owner: Owner, components: Components) -> None:
@@ -156,7 +159,7 @@ class Asked:
 
     def _topology(self) -> str | None:
         topology = self._value(EXCLUSIVE_TOPOLOGY)
-        if topology == "":
+        if topology is not None and not _LABEL_KEY.fullmatch(topology):
             raise self._refused(EXCLUSIVE_TOPOLOGY, f"has to be the key of a node's label, or {NOWHERE}")
         return None if topology == NOWHERE else topology
 

@@ -164,7 +164,17 @@ class TestPlaces:
             "InferenceService serving/chat: spec.router.annotations[omeflow.io/in-place-scheduling] is 'yes', and has"
             " to be Preferred or Required; correct or remove it"
         )
-        assert "has to be the key of a node's label" in refused({"omeflow.io/exclusive-topology": ""})
+
+    @pytest.mark.parametrize("key", ["", "a zone", "zone/", "/zone", "a/b/zone", "Example.org/zone", "-zone", "z" * 64])
+    def test_a_place_that_no_node_can_have_is_refused_before_any_pod_is(self, key: str) -> None:
+        assert "has to be the key of a node's label, or None" in refused({"omeflow.io/exclusive-topology": key})
+
+    @pytest.mark.parametrize("key", ["topology.kubernetes.io/zone", "rack", "a/rack", "example.org/Rack_1", "z" * 63])
+    def test_any_label_of_a_node_may_be_the_place(self, key: str) -> None:
+        role = planned({"omeflow.io/exclusive-topology": key})["router"]
+        pod = role.body["standalonePattern"]["template"]["spec"]
+        [together] = pod["affinity"]["podAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+        assert together["topologyKey"] == key
 
 
 class TestRestarts:
