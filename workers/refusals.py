@@ -1,4 +1,4 @@
-"""Why Temporal cannot be reached, and which setting to look at.
+"""Why Temporal cannot be reached, or refuses, and which setting to look at.
 
 The SDK reports a failed connection as one text of its transport, in which the cause is a name in the middle. TLS that
 does not match is not an outage: the settings must change, so those errors are Terminal.
@@ -7,6 +7,8 @@ does not match is not an outage: the settings must change, so those errors are T
 import re
 from collections.abc import Mapping
 from typing import Any
+
+from temporalio.service import RPCError
 
 from omeflow.api.errors import OmeflowError, Terminal, Unavailable
 
@@ -27,6 +29,7 @@ _MISMATCHES: Mapping[str, str] = {
 }
 """What follows the server's name, by what the transport says."""
 _CUT_OFF = "error after connection"
+_NO_NAMESPACE = "NamespaceNotFoundFailure"
 
 
 def wrong_settings(error: Exception) -> Terminal:
@@ -58,3 +61,15 @@ def unreachable(config: Mapping[str, Any], error: Exception) -> OmeflowError:
         f"no Temporal server answers at {config['target_host']}: start one, or name it with --temporal-address or"
         f" TEMPORAL_ADDRESS ({said})"
     )
+
+
+def lacks_namespace(error: RPCError) -> bool:
+    """Whether a call was refused for want of the Temporal namespace; else what was not found is a run."""
+    return any(detail.type_url.endswith(_NO_NAMESPACE) for detail in error.grpc_status.details)
+
+
+def refused(error: RPCError) -> OmeflowError:
+    """The error to raise for a call that Temporal did not take."""
+    if lacks_namespace(error):
+        return Terminal(f"Temporal: {error} Create it, or name another with --temporal-namespace or TEMPORAL_NAMESPACE")
+    return Unavailable(f"Temporal does not take the request: {error}")

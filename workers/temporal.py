@@ -22,7 +22,7 @@ from omeflow.local.ports import free_ports
 from omeflow.local.processes import ManagedProcess
 from omeflow.local.readiness import until
 from workers.payloads import data_converter
-from workers.refusals import unreachable, wrong_settings
+from workers.refusals import lacks_namespace, refused, unreachable, wrong_settings
 from workers.settings import Settings
 from workflows.story import ALL
 
@@ -65,7 +65,7 @@ async def ensure_search_attributes(client: Client) -> None:
     """Register what runs are found by; those that exist stay.
 
     Raises:
-        Terminal: the server refuses; the message says what to run instead.
+        Terminal: there is no such namespace, or the server refuses; the message says what to run instead.
     """
     wanted = {key.name: IndexedValueType.ValueType(int(key.indexed_value_type)) for key in ALL}
     try:
@@ -78,6 +78,8 @@ async def ensure_search_attributes(client: Client) -> None:
                 AddSearchAttributesRequest(namespace=client.namespace, search_attributes=missing)
             )
     except RPCError as error:
+        if lacks_namespace(error):
+            raise refused(error) from error
         names = ", ".join(wanted)
         raise Terminal(
             f"Temporal namespace {client.namespace} lacks search attributes ({names}), and they cannot be added"

@@ -8,7 +8,7 @@ import orjson
 from temporalio.client import Client, WorkflowFailureError, WorkflowUpdateFailedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from omeflow.api.errors import Invalid, NotFound, Unavailable
+from omeflow.api.errors import Invalid, NotFound
 from omeflow.api.kinds import INFERENCE_ROLLOUT, INFERENCE_SERVICE
 from omeflow.api.messages import Change, ControlRequest, ReplayRequest
 from omeflow.api.names import ISVC_LABEL
@@ -17,6 +17,7 @@ from omeflow.cli.console import progress, stdout
 from omeflow.kube.cache import ListWatch
 from omeflow.kube.client import Cluster
 from omeflow.kube.store import Change as Seen
+from workers.refusals import lacks_namespace, refused
 from workers.watching.queue import Service
 
 FAILED, NOTHING = 1, 3
@@ -65,6 +66,7 @@ async def ask(client: Client, service: Service, verb: str, request: ControlReque
     Raises:
         Invalid: it refuses; the message says why.
         Unavailable: Temporal does not take it.
+        Terminal: it has no such namespace.
     """
     handle = client.get_workflow_handle(service.workflow_id)
     try:
@@ -73,8 +75,8 @@ async def ask(client: Client, service: Service, verb: str, request: ControlReque
         why = getattr(error.cause, "message", error.cause)
         raise Invalid(f"{service.namespace}/{service.name}: {verb} is refused: {why}") from error
     except RPCError as error:
-        if error.status is not RPCStatusCode.NOT_FOUND:
-            raise Unavailable(f"Temporal does not take the {verb}: {error}") from error
+        if error.status is not RPCStatusCode.NOT_FOUND or lacks_namespace(error):
+            raise refused(error) from error
         return None
     return said
 

@@ -12,6 +12,7 @@ from contextlib import suppress
 
 import typer
 from rich.text import Text
+from temporalio.service import RPCError
 
 from omeflow.api.errors import OmeflowError
 from omeflow.cli import (
@@ -30,6 +31,7 @@ from omeflow.cli import (
     worker,
 )
 from omeflow.cli.console import stderr
+from workers.refusals import refused
 
 app = typer.Typer(
     name="omeflow",
@@ -86,6 +88,8 @@ def _run() -> int:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except OmeflowError as error:
         return fail(error)
+    except RPCError as error:
+        return fail(refused(error))
     except ExceptionGroup as group:
         matched, rest = group.split(OmeflowError)
         if rest is not None or matched is None:

@@ -12,8 +12,11 @@ from keyed_server import keyed_server
 from tls_in_front import Pair, authority, issued, tls_in_front
 
 from omeflow.api.errors import OmeflowError, Terminal
+from omeflow.api.messages import PAUSE, ControlRequest
+from omeflow.cli.attempts import ask
 from workers.settings import Settings
 from workers.temporal import DevServer, connect, dev_server, ensure_search_attributes
+from workers.watching.queue import Service
 
 Environment = Callable[..., None]
 
@@ -200,3 +203,23 @@ async def test_the_command_ends_with_that_one_line(
     assert process.returncode == 1
     (line,) = said.decode().splitlines()
     assert line.startswith(f"error: Terminal: Temporal at {mutual} shows a certificate that omeflow does not trust")
+
+
+async def test_a_namespace_that_there_is_not_is_named_and_not_taken_for_a_run_that_there_is_not(
+    plain: DevServer, environment: Environment
+) -> None:
+    environment()
+    client = await connect(Settings(temporal_address=plain.address, temporal_namespace="nowhere"))
+    request = ControlRequest(uid="u", attempt=1, by="somebody", gate="", to=0)
+    sentence = "Namespace nowhere is not found. Create it, or name another with --temporal-namespace"
+    with pytest.raises(Terminal, match=sentence):
+        await ensure_search_attributes(client)
+    with pytest.raises(Terminal, match=sentence):
+        await ask(client, Service("demo", "chat"), PAUSE, request)
+
+
+async def test_a_service_without_an_open_run_has_nobody_to_ask(plain: DevServer, environment: Environment) -> None:
+    environment()
+    client = await connect(Settings(temporal_address=plain.address))
+    request = ControlRequest(uid="u", attempt=1, by="somebody", gate="", to=0)
+    assert await ask(client, Service("demo", "chat"), PAUSE, request) is None
