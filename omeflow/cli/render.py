@@ -50,13 +50,33 @@ class _Plain(yaml.CSafeDumper):
 def _read(path: Path) -> Iterator[Manifest]:
     try:
         documents = list(yaml.load_all(path.read_text(), yaml.CSafeLoader))
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, ValueError, yaml.YAMLError) as error:
         raise Invalid(f"{path} cannot be read: {error}") from error
     for document in documents:
-        if isinstance(document, dict) and "kind" in document and "name" in (document.get("metadata") or {}):
-            yield document
-        elif document is not None:
-            raise Invalid(f"{path} holds a document without kind or metadata.name: every document must be an object")
+        if document is None:
+            continue
+        if problem := _problem(document):
+            raise Invalid(f"{path}: {problem}")
+        yield document
+
+
+def _problem(document: Any) -> str:
+    """Why an API server would not take a document for an object at all; empty if it would."""
+    metadata = document.get("metadata") if isinstance(document, dict) else None
+    if not isinstance(metadata, dict) or not document.get("kind") or not metadata.get("name"):
+        return "holds a document without kind or metadata.name: every document must be an object"
+    named = f"{document['kind']} {metadata['name']}"
+    texts = {"kind": document["kind"]} | {f"metadata.{key}": metadata.get(key) or "" for key in ("name", "namespace")}
+    for field, value in texts.items():
+        if not isinstance(value, str):
+            return f"{field} of {named} must be text: quote it"
+    for field in ("labels", "annotations"):
+        pairs = metadata.get(field) or {}
+        if not isinstance(pairs, dict) or not all(isinstance(text, str) for pair in pairs.items() for text in pair):
+            return f"metadata.{field} of {named} must map text to text: quote numbers, true and false"
+    if not isinstance(document.get("spec", {}), dict | None):
+        return f"spec of {named} must be an object"
+    return ""
 
 
 def _objects(service: Manifest, beside: list[Manifest]) -> Iterator[Manifest]:
