@@ -121,9 +121,11 @@ class World:
         return [cache.kind for cache in self._every() if not cache.is_synced]
 
     def liveness(self) -> dict[str, float]:
-        """Seconds since each watch last heard anything, by kind."""
+        """Seconds since each watch last heard anything, by kind. Kinds that are not served have no watch."""
         found: dict[str, float] = {}
         for cache in [*self._every(), self._definitions.cache]:
+            if not cache.served:
+                continue
             found[cache.kind.name] = max(cache.liveness, found.get(cache.kind.name, 0.0))
         return found
 

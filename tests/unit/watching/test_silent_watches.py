@@ -5,6 +5,7 @@ from typing import Any, cast
 
 import pytest
 
+from omeflow.api.kinds import POD, SCALED_OBJECT
 from omeflow.kube.client import Cluster
 from omeflow.local.readiness import until
 from workers.settings import Settings
@@ -29,3 +30,12 @@ async def test_a_silent_watch_is_warned_of_by_kind(
     finally:
         noticing.cancel()
     assert set(caplog.messages) == {"watch Pods: silent for 181 s"}
+
+
+def test_a_kind_that_the_cluster_does_not_serve_has_no_watch_to_fall_silent() -> None:
+    unused: Any = None
+    world = Watcher(unused, cast(Cluster, unused), Settings()).world
+    assert {POD.name, SCALED_OBJECT.name} <= set(world.liveness())
+    world._caches[SCALED_OBJECT].served = False
+    assert POD.name in world.liveness()
+    assert SCALED_OBJECT.name not in world.liveness()
