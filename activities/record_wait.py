@@ -28,7 +28,7 @@ class RecordWait:
         phase, wait = Phase(request.wait.phase), request.wait
         if phase in _EVENTS:
             reason, warning = _EVENTS[phase]
-            message = f"attempt {record.spec.number} is {phase.lower()}: {wait.name}: {wait.reason}"
+            message = f"attempt {record.spec.number}, {wait.name}: {wait.reason}"
             await tell(self.cluster, record, reason=reason, message=message, warning=warning)
         return Applied(objects=1, notes=[f"{wait.name}: {wait.reason}"] if wait.name else [])
 

@@ -148,7 +148,15 @@ class Controls(Running):
         if number != request.attempt:
             raise ApplicationError(f"the run carries out attempt {number}, not {request.attempt}", type=NOT_BLOCKED)
         if not (rollout.gate.blocked if rollout.gate else rollout.blocked):
-            raise ApplicationError(f"attempt {number} is not blocked: it goes on by itself", type=NOT_BLOCKED)
+            raise ApplicationError(self._what_to_do(rollout), type=NOT_BLOCKED)
+
+    def _what_to_do(self, rollout: Rollout) -> str:
+        """What lets an attempt go on whose deadline has not passed."""
+        if self._state.hold:
+            return f"{story.held(self._state.hold)}: resume it first"
+        if rollout.gate and rollout.gate.gates[0].kind == steps.APPROVAL:
+            return f"{self._subject} waits for a person: `omeflow rollout approve` lets it go on"
+        return f"{self._subject} is not blocked: it goes on by itself"
 
     # ── who may ask ─────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -7,6 +7,7 @@ import pytest
 from scripted_run import ScriptedRun
 from scripted_steps import ScriptedSteps, update
 from temporalio.api.enums.v1 import EventType
+from temporalio.client import WorkflowUpdateFailedError
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from omeflow.api import messages
@@ -196,6 +197,25 @@ async def test_a_blocked_check_that_is_replayed_gets_a_new_deadline(run: Scripte
     await steps.until(lambda: len(waits(steps)) == 3)
     assert waits(steps)[-1].phase == "Progressing"
     assert waits(steps)[-1].deadline > waits(steps)[-2].deadline
+
+
+@pytest.mark.parametrize(
+    ("paused", "sentence"),
+    [
+        (False, "attempt 1 waits for a person: `omeflow rollout approve` lets it go on"),
+        (True, "paused by alice at "),
+    ],
+)
+async def test_a_wait_for_a_person_is_no_failure_to_replay(
+    run: ScriptedRun, steps: ScriptedSteps, paused: bool, sentence: str
+) -> None:
+    await behind_the_engine(run, steps, APPROVAL)
+    await run.until_runs(2)
+    if paused:
+        await run.ask(messages.PAUSE)
+    with pytest.raises(WorkflowUpdateFailedError) as refused:
+        await run.replay()
+    assert str(refused.value.cause).startswith(f"NotBlocked: {sentence}")
 
 
 @pytest.mark.parametrize("gate", [APPROVAL, SOAK, check()], ids=lambda gate: gate.kind)
