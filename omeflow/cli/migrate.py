@@ -76,6 +76,8 @@ async def _migrate(
         plan = {"plan": as_json(found)}
         for line in lines(found):
             progress(line)
+        if found.rejected:
+            return told("nothing", found.rejected) | plan
         if found.lacks and (dry_run or not force):
             said = f"there is no room for {'; '.join(found.lacks)}; add nodes, or begin all the same with --force"
             return told(WITHOUT_ROOM, said) | plan

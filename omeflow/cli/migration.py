@@ -18,6 +18,7 @@ from omeflow.api.messages import ROLLBACK
 from omeflow.api.names import in_upstreams_hands
 from omeflow.api.rollouts import InferenceRollout
 from omeflow.cli.targets import Target, asked_for, edit, ensure_reached, patched
+from omeflow.components.inputs import fingerprint
 from omeflow.components.resolution import chooses
 from omeflow.kube.client import Cluster
 from omeflow.rollout.capacity import at_a_time
@@ -49,6 +50,8 @@ class Found:
         patch: of the InferenceService.
         lacks: what the nodes lack at the worst moment; empty if the pods fit.
         unknown: why nobody can say whether they fit; empty if somebody can.
+        rejected: how to begin all the same, if the service asks for it already and that has come to nothing; an edit
+            that changes nothing would begin nothing.
         warnings: what to know before, a sentence each.
         since: number of the last attempt.
     """
@@ -58,6 +61,7 @@ class Found:
     moves: list[Move]
     lacks: list[str]
     unknown: str
+    rejected: str
     warnings: list[str]
     since: int
 
@@ -105,7 +109,8 @@ class Migration:
         moves = await self._moves(owner, decided, history)
         lacks, unknown = await self._room(decided)
         warnings = [*_warnings(own, moves), *await self._scaled_by_others(owner, decided, history)]
-        return Found(patch, decided, moves, lacks, unknown, warnings, since)
+        rejected = _rejected(own, target, fingerprint(inputs))
+        return Found(patch, decided, moves, lacks, unknown, rejected, warnings, since)
 
     async def begin(self, service: Manifest, found: Found) -> Manifest:
         """Edit the service, which asks for what it did when it was looked at. Its status may have been written.
@@ -178,6 +183,26 @@ def _leaving(decided: Decided, history: History) -> dict[str, RoleVersion]:
 
 def _named(workloads: Sequence[Reference]) -> str:
     return ", ".join(f"{one['kind']} {one['name']}" for one in workloads) or "nothing"
+
+
+def _rejected(own: Sequence[InferenceRollout], target: Target, wanted: str) -> str:
+    """Args: wanted: fingerprint of the service as the edit would leave it."""
+    last = own[-1] if own else None
+    if last is None or not last.status.phase.closed or last.spec.fingerprint != wanted:
+        return ""
+    name, number = last.spec.service, last.spec.number
+    where = f"{name} -n {last.metadata['namespace']}"
+    if last.spec.cause != ROLLBACK:
+        return (
+            f"{name} asks for {target} already, and attempt {number} of that has failed: `omeflow replay {where}` does"
+            " it again"
+        )
+    tried = [one for one in own if one.spec.fingerprint == wanted and one.spec.cause != ROLLBACK and one.spec.plan]
+    again = f"carry that out with `omeflow rollout rollback {where} --to {tried[-1].spec.number}`, or " if tried else ""
+    return (
+        f"{name} asks for {target} already, and attempt {number} has rolled it back; {again}edit something else of the"
+        " service"
+    )
 
 
 def _warnings(own: Sequence[InferenceRollout], moves: Sequence[Move]) -> list[str]:

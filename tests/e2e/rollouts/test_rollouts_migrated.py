@@ -3,12 +3,14 @@
 import asyncio
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
 from clusters.pools import Pool
+from omeflow_command import omeflow
 from platform_under_test import Platform, example
 
 from omeflow.api.errors import Conflict
@@ -123,6 +125,28 @@ async def test_a_service_is_migrated_there_and_back_and_not_twice(plain: Platfor
     code, answer = await migrate("RawDeployment")
     assert (code, answer["attempt"]) == (0, 3)
     assert set((await plain.remains())["Deployment"]) == {"plain-engine", "plain-router"}
+
+
+async def test_a_migration_that_was_rolled_back_names_what_carries_it_out_after_all(
+    plain: Platform, migrate: Command, cluster_kubeconfig: Path, settings: Settings
+) -> None:
+    ours = replace(settings, kubeconfig=cluster_kubeconfig)
+    rollback = ("rollout", "rollback", "plain", "--namespace", plain.namespace)
+    code, answer = await migrate("RoleBasedGroup")
+    assert (code, answer["attempt"]) == (0, 2)
+    code, answer = await omeflow(ours, *rollback)
+    assert (code, answer["attempt"]) == (0, 3)
+
+    for options in ([], ["--dry-run"]):
+        code, answer = await migrate("RoleBasedGroup", *options)
+        assert (code, answer["outcome"]) == (3, "nothing")
+        assert answer["message"] == (
+            "plain asks for RoleBasedGroup already, and attempt 3 has rolled it back; carry that out with `omeflow"
+            f" rollout rollback plain -n {plain.namespace} --to 2`, or edit something else of the service"
+        )
+    code, answer = await omeflow(ours, *rollback, "--to", "2")
+    assert (code, answer["attempt"]) == (0, 4)
+    assert (await plain.remains())["RoleBasedGroup"] == ["plain"]
 
 
 async def test_without_room_it_is_not_begun_unless_somebody_insists(platform: Platform, migrate: Command) -> None:
