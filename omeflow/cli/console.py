@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 stdout = Console(highlight=False, markup=False)
@@ -16,6 +17,15 @@ _PRINTED = typer.Option("--output", "-o", help="How results are printed.")
 AsText = Annotated[Literal["text", "json"], _PRINTED]
 AsTable = Annotated[Literal["table", "json"], _PRINTED]
 AsYaml = Annotated[Literal["yaml", "json"], _PRINTED]
+
+
+def unclipped(*columns: str) -> Table:
+    """A table whose cells go on in the next line where there is no room, as in a log of 80 columns: the end of a
+    sentence says what to do."""
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
 
 
 def progress(line: str) -> None:

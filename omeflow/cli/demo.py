@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from omeflow.api.names import ROLES
-from omeflow.cli.console import stderr, stdout
+from omeflow.cli.console import stderr, stdout, unclipped
 from omeflow.cli.ground import DEFAULT_DIRECTORY, ground
 from omeflow.cli.story import Story
 
@@ -95,7 +95,7 @@ def _roles(story: Story) -> Table:
 
 
 def _verdict(story: Story) -> Table:
-    table = Table("", "claim", "seen", box=None, pad_edge=False)
+    table = unclipped("", "claim", "seen")
     for claim in story.claims:
         verdict = Text("held", "green") if claim.held else Text("BROKEN", "red")
         table.add_row(verdict, claim.text, claim.evidence)

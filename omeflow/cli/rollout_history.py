@@ -4,17 +4,19 @@ Both read records alone, so they need no Temporal.
 """
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from omeflow.api.errors import NotFound
 from omeflow.api.kinds import title
 from omeflow.api.rollouts import Actor, InferenceRollout
 from omeflow.cli.attempts import NOTHING, Manifest, attempts_of, find_service, print_json
 from omeflow.cli.connection import configured
-from omeflow.cli.console import AsTable, AsText, stdout
+from omeflow.cli.console import AsTable, AsText, stdout, unclipped
 from omeflow.kube.client import Cluster
 from omeflow.rollout.differences import every_difference
 from strategies.contract import Desired
@@ -41,14 +43,7 @@ def history(
     if output == "json":
         print_json([_row(record) for record in records])
         return
-    table = Table("attempt", "cause", "phase", "started", "message", "controlled by", box=None, pad_edge=False)
-    for record in records:
-        status, spec = record.status, record.spec
-        cause = f"{spec.cause}: {spec.detail}" if spec.detail else spec.cause
-        actors = "\n".join(_deed(actor) for actor in status.actors)
-        started = status.started_at or str(record.metadata.get("creationTimestamp") or "-")
-        table.add_row(str(spec.number), cause, str(status.phase), started, _message(record) or "-", actors or "-")
-    stdout.print(table)
+    stdout.print(table_of(records))
 
 
 @configured("kubeconfig", "context")
@@ -74,6 +69,19 @@ def diff(
             stdout.print("  nothing differs")
     if not differing:
         raise typer.Exit(NOTHING)
+
+
+def table_of(records: list[InferenceRollout]) -> Table:
+    """The attempts; what is said of each in lines below one another, for such sentences leave no room for columns."""
+    table = unclipped("attempt", "phase", "started", "cause, outcome and controls")
+    table.columns[2].no_wrap = True
+    for record in records:
+        status, spec = record.status, record.spec
+        cause = f"{spec.cause}: {spec.detail}" if spec.detail else spec.cause
+        lines = [cause, *filter(None, [_message(record)]), *(_deed(actor) for actor in status.actors)]
+        started = status.started_at or str(record.metadata.get("creationTimestamp") or "-")
+        table.add_row(str(spec.number), str(status.phase), started, Text("\n".join(lines)))
+    return table
 
 
 def compared(before: Desired, after: Desired) -> dict[str, list[str]]:
@@ -149,4 +157,5 @@ def _message(record: InferenceRollout) -> str | None:
 
 
 def _deed(actor: Actor) -> str:
-    return f"{actor.verb} {actor.what or ''}".rstrip() + f" by {actor.by} at {actor.at}"
+    at = datetime.fromisoformat(actor.at).astimezone(UTC)
+    return f"{actor.verb} {actor.what or ''}".rstrip() + f" by {actor.by} at {at:%Y-%m-%dT%H:%M:%SZ}"

@@ -13,7 +13,7 @@ from omeflow.api.kinds import INFERENCE_ROLLOUT, INFERENCE_SERVICE
 from omeflow.api.names import ROLES, in_upstreams_hands
 from omeflow.api.rollouts import InferenceRollout
 from omeflow.cli.connection import Context, Kubeconfig
-from omeflow.cli.console import AsTable, stdout
+from omeflow.cli.console import AsTable, stdout, unclipped
 from omeflow.kube.client import Cluster
 from omeflow.rollout.status import CONTESTED, ROLLED_OUT
 
@@ -97,7 +97,7 @@ def _rollout(service: Manifest, conditions: Manifest) -> str:
 
 
 def _table(rows: list[Manifest], *, now: datetime) -> Table:
-    table = Table("service", "ready", "roles", "attempt", "phase", "rollout", box=None, pad_edge=False)
+    table = unclipped("service", "ready", "roles", "attempt", "phase", "rollout")
     for row in rows:
         since = {name: f" (for {age(moment, now=now)})" for name, moment in row["since"].items()}
         roles = "\n".join(f"{role}: {text}{since.get(role, '')}" for role, text in row["roles"].items())

@@ -117,7 +117,7 @@ class Story:
             }
         }
         await cluster.merge_patch(INFERENCE_SERVICE, self.service, DEMO_NAMESPACE, patch, manager="demo")
-        self.say(f"changed the image of all three roles to {NEW_IMAGE}")
+        self.say(f"changed the images of all three roles, to {NEW_IMAGE} and {NEW_ROUTER}")
         await self.journal.until(
             lambda: self.journal.last("attempt", DECODER) == "2", what="the decoder's turn", seconds=PATIENCE
         )
@@ -168,7 +168,7 @@ class Story:
         pods = await cluster.list(POD, DEMO_NAMESPACE, label_selector=f"{GROUP_NAME}={self.service}")
         images = {container["image"] for pod in pods for container in pod["spec"]["containers"]}
         self._claim(
-            "every pod runs the new image",
+            "every pod runs its new image",
             images == {NEW_IMAGE, NEW_ROUTER},
             f"{len(pods)} pods: {', '.join(sorted(images))}",
         )

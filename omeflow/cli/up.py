@@ -1,6 +1,7 @@
 """`omeflow up`: everything on one machine."""
 
 import asyncio
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +10,7 @@ import typer
 
 from omeflow.cli.connection import configured
 from omeflow.cli.console import progress
-from omeflow.cli.ground import DEFAULT_DIRECTORY, ground
+from omeflow.cli.ground import DEFAULT_DIRECTORY, Ground, ground
 from omeflow.cli.running import until_interrupted
 from workers.all_in_one import run_all
 from workers.settings import Settings
@@ -21,7 +22,6 @@ EXAMPLES = "Examples: omeflow up --local · omeflow up --context staging · omef
     "kubeconfig",
     "context",
     "namespaces",
-    "temporal_address",
     "payload_keys",
     "ome_namespace",
     "cluster_domain",
@@ -38,6 +38,10 @@ def up(
     directory: Annotated[
         Path, typer.Option("--directory", help="Where the local cluster and Temporal keep their files.")
     ] = DEFAULT_DIRECTORY,
+    temporal_address: Annotated[
+        str | None,
+        typer.Option("--temporal-address", help="host:port of a Temporal that runs. Default: one is started."),
+    ] = None,
     nodes: Annotated[int, typer.Option("--nodes", help="Nodes of the local cluster, with 8 GPUs each.")] = 4,
 ) -> None:
     """Run worker, watcher and Temporal together, against a local cluster or the current kubeconfig."""
@@ -48,15 +52,22 @@ def up(
             directory=directory,
             kubeconfig=settings.kubeconfig,
             context=settings.context,
-            temporal_address=settings.temporal_address,
+            temporal_address=temporal_address,
             ui_port=ui_port,
             nodes=nodes,
         ) as made:
             if made.temporal:
-                progress(f"Temporal: {made.temporal.address}, its UI: {made.temporal.ui}")
-            if local:
-                progress(f"export KUBECONFIG={made.kubeconfig}")
+                progress(f"Temporal UI: {made.temporal.ui}")
+            if found_by := _exports(made, local=local):
+                progress(f"in another terminal: export {found_by}")
             progress("worker and watcher are running; Ctrl-C ends everything")
             await run_all(replace(settings, kubeconfig=made.kubeconfig, temporal_address=made.temporal_address))
 
     asyncio.run(until_interrupted(run()))
+
+
+def _exports(made: Ground, *, local: bool) -> str:
+    """What other commands find the cluster and Temporal by, where those were made here."""
+    cluster = [f"KUBECONFIG={shlex.quote(str(made.kubeconfig))}"] if local else []
+    temporal = [f"TEMPORAL_ADDRESS={made.temporal.address}"] if made.temporal else []
+    return " ".join(cluster + temporal)
