@@ -9,7 +9,7 @@ import typer
 from omeflow.cli.adoption import Adoption
 from omeflow.cli.connection import configured
 from omeflow.cli.console import AsText, stdout
-from omeflow.cli.takeover import as_json, differences, services_of_upstream
+from omeflow.cli.takeover import as_json, differences, nothing_found, services_of_upstream
 from omeflow.kube.client import Cluster
 from strategies.manager import default_manager
 from strategies.takeover import Takeover
@@ -46,6 +46,8 @@ def shadow(
     else:
         for one in found:
             stdout.print("\n".join([_line(one), *differences(one)]), soft_wrap=True, markup=False)
+        if not found:
+            stdout.print(nothing_found(name, namespace), soft_wrap=True, markup=False)
     if any(one.restarts or one.problem for one in found):
         raise typer.Exit(RESTARTS)
 

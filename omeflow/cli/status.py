@@ -13,7 +13,7 @@ from omeflow.api.kinds import INFERENCE_ROLLOUT, INFERENCE_SERVICE
 from omeflow.api.names import ROLES, in_upstreams_hands
 from omeflow.api.rollouts import InferenceRollout
 from omeflow.cli.connection import Context, Kubeconfig
-from omeflow.cli.console import AsTable, stdout, unclipped
+from omeflow.cli.console import AsTable, stderr, stdout, unclipped
 from omeflow.kube.client import Cluster
 from omeflow.rollout.status import CONTESTED, ROLLED_OUT
 
@@ -37,8 +37,10 @@ def status(
     ]
     if output == "json":
         stdout.print(orjson.dumps(rows, option=orjson.OPT_INDENT_2).decode(), soft_wrap=True, markup=False)
-    else:
+    elif rows:
         stdout.print(_table(rows, now=datetime.now(UTC)))
+    else:
+        stderr.print(f"there is no InferenceService in namespace {namespace}: name another with -n")
     if name and rows[0]["ready"] != "True":
         raise typer.Exit(NOT_READY)
 

@@ -38,12 +38,15 @@ def takeover(
     What omeflow would write otherwise is shown, and goes out with the next change. What OME left behind is listed, and
     not removed. Exits with 3 if a service cannot be taken over.
     """
+    if name is not None and all_namespaces:
+        raise typer.BadParameter("a service is in one namespace: name it with -n instead of --all-namespaces")
+    place = None if all_namespaces else namespace
 
     async def work() -> list[Takeover]:
         async with Cluster.connect(kubeconfig=settings.kubeconfig, context=settings.context) as cluster:
             strategies = default_manager(cluster_domain=settings.cluster_domain)
             adoption = Adoption(cluster, strategies, ome_namespace=settings.ome_namespace)
-            services = await services_of_upstream(cluster, name, None if all_namespaces else namespace)
+            services = await services_of_upstream(cluster, name, place)
             return [await (adoption.look(one) if dry_run else adoption.take(one)) for one in services]
 
     found = asyncio.run(work())
@@ -54,7 +57,7 @@ def takeover(
         for one in found:
             stdout.print("\n".join(_lines(one, dry_run=dry_run)), soft_wrap=True, markup=False)
         if not found:
-            stdout.print("no service is in the hands of OME's controller", markup=False)
+            stdout.print(nothing_found(name, place), markup=False, soft_wrap=True)
     if any(one.problem for one in found):
         raise typer.Exit(REFUSED)
 
@@ -72,6 +75,14 @@ async def services_of_upstream(cluster: Cluster, name: str | None, namespace: st
     except NotFound as error:
         raise NotFound(f"there is no InferenceService {name} in namespace {namespace}: name another with -n") from error
     return [service] if in_upstreams_hands(service) else []
+
+
+def nothing_found(name: str | None, namespace: str | None) -> str:
+    """That there is nothing to look at, and where one has looked."""
+    if name is not None:
+        return f"{namespace}/{name} is not in the hands of OME's controller: there is nothing to take over"
+    where = f"in namespace {namespace}" if namespace else "in any namespace"
+    return f"no service {where} is in the hands of OME's controller"
 
 
 def as_json(found: Takeover) -> dict[str, Any]:
