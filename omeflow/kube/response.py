@@ -76,7 +76,7 @@ def transport_errors(asked: Request) -> Iterator[None]:
     except TimeoutError as error:  # aiohttp's time-outs are subclasses
         raise Unavailable(f"{asked}: no answer in time ({str(error) or 'time-out'})") from error
     except (aiohttp.ClientError, OSError) as error:
-        raise Unavailable(f"{asked}: {str(error) or type(error).__name__}") from error
+        raise Unavailable(f"{asked}: {_lost(error)}") from error
 
 
 def retry_after(header: str | None, *, now: datetime | None = None) -> float | None:
@@ -95,3 +95,12 @@ def retry_after(header: str | None, *, now: datetime | None = None) -> float | N
 
 def _beginning(content: bytes) -> str:
     return content[:200].decode(errors="replace").strip()
+
+
+def _lost(error: Exception) -> str:
+    if isinstance(error, aiohttp.ClientConnectorError) and not isinstance(error, aiohttp.ClientSSLError):
+        return (
+            f"no API server answers at {error.host}:{error.port} ({error.strerror}): start it, or correct the"
+            " kubeconfig"
+        )
+    return str(error) or type(error).__name__

@@ -78,6 +78,16 @@ def test_a_lost_connection_names_method_and_path(raised: Exception) -> None:
         raise raised
 
 
+async def test_a_server_that_is_not_there_is_told_by_its_address_and_what_to_do(unused_tcp_port: int) -> None:
+    address = f"127.0.0.1:{unused_tcp_port}"
+    async with aiohttp.ClientSession() as session:
+        with (
+            pytest.raises(errors.Unavailable, match=f"no API server answers at {address} .+: start it, or correct"),
+            transport_errors(ASKED),
+        ):
+            await session.get(f"http://{address}/")
+
+
 @pytest.mark.parametrize("content", [b"", b"<html>", b"[]", b'"ok"'])
 def test_an_answer_that_is_no_object_is_not_the_api_servers(content: bytes) -> None:
     with pytest.raises(errors.Unavailable, match="no JSON object"):
