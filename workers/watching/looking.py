@@ -21,7 +21,7 @@ from workers.watching.signals import Signals
 from workers.watching.statuses import Written, write_status
 from workers.watching.telling import Told, tell_roles
 from workers.watching.triggering import AGAIN, Triggered, Triggering
-from workers.watching.turns import COUNTED, Turns
+from workers.watching.turns import Turns
 from workers.watching.world import World
 
 log = logging.getLogger("omeflow.watcher")
@@ -44,17 +44,17 @@ class Looker:
     Args:
         world: the caches.
         queue: where a service goes that is to be looked at again.
-        limit: runs that a dependency caused and that may be open at a time.
+        turns: of the services among them for which something that they refer to has changed.
     """
 
-    def __init__(self, cluster: Cluster, world: World, queue: Queue[Service], signals: Signals, *, limit: int) -> None:
+    def __init__(self, cluster: Cluster, world: World, queue: Queue[Service], signals: Signals, turns: Turns) -> None:
         self._cluster = cluster
         self._world = world
         self._queue = queue
         self._signals = signals
         self._memory: dict[Service, _Memory] = {}
-        self._turns = Turns(queue, limit=limit, opened=world.carried_out(COUNTED))
-        self._triggering = Triggering(world, queue, signals, self._turns)
+        self._turns = turns
+        self._triggering = Triggering(world, queue, signals, turns)
 
     async def look(self, service: Service) -> None:
         """Compare what the caches say of a service with what has been told and written, and do what is missing.

@@ -19,6 +19,7 @@ from workers.watching.lease import Lease
 from workers.watching.looking import Looker
 from workers.watching.queue import Queue, Service
 from workers.watching.signals import Signals
+from workers.watching.turns import COUNTED, Turns
 from workers.watching.world import World
 
 log = logging.getLogger("omeflow.watcher")
@@ -88,7 +89,7 @@ class Watcher:
 
     async def _act(self) -> None:
         """Look at every service once, and from then on at what changes."""
-        looker = Looker(self._cluster, self.world, self._queue, self._signals, limit=self._limit)
+        looker = Looker(self._cluster, self.world, self._queue, self._signals, self._turns())
         self.acting = True
         try:
             for service in [*self.world.all_services(), *self.world.deleted]:
@@ -101,11 +102,21 @@ class Watcher:
         finally:
             self.acting = False
 
+    def _turns(self) -> Turns:
+        opened = [service for service in self.world.carried_out(COUNTED) if self._serves(service.namespace)]
+        return Turns(self._queue, limit=self._limit, opened=opened)
+
     def _concern(self, service: Service) -> None:
-        if not self.acting:
+        if not self._serves(service.namespace):
+            self.world.deleted.pop(service, None)
+        elif not self.acting:
             self.world.forget_deleted(keep=DELETED)
-        elif not self._namespaces or service.namespace in self._namespaces:
+        else:
             self._queue.add(service)
+
+    def _serves(self, namespace: str) -> bool:
+        """Whether anything may be told or written there; the caches hold all namespaces."""
+        return not self._namespaces or namespace in self._namespaces
 
     async def _look_on(self, looker: Looker) -> None:
         while True:
@@ -128,7 +139,8 @@ class Watcher:
         while True:
             name = await policies.queue.take()
             try:
-                await policies.tell(name)
+                if self._serves(name.namespace):
+                    await policies.tell(name)
             except OmeflowError as error:
                 log.warning("RolloutPolicy %s/%s: looking again in %s s: %s", *name, RETRY, error)
                 policies.queue.add_later(name, seconds=RETRY)
@@ -147,7 +159,7 @@ class Watcher:
         )
         runs: list[Service] = await retrying(self._signals.open_runs)
         for service in runs:
-            if self.world.service(service) is not None:
+            if not self._serves(service.namespace) or self.world.service(service) is not None:
                 continue
             # Asked of the server, because a run may be there before our cache shows its service.
             named = f"metadata.name={service.name}"
