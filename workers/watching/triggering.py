@@ -76,15 +76,13 @@ class Triggered:
             return None if self._told else 0
         if self._drift_since is None:
             self._drift_since = now
-        rest = max(self._drift_since + SETTLES, self._repaired_at + REPAIRS) - now
-        if rest > 0:
-            return rest
-        self._drift_since, self._repaired_at = None, now
-        return 0
+        return max(0.0, max(self._drift_since + SETTLES, self._repaired_at + REPAIRS) - now)
 
     def told(self, trigger: Trigger, taken: list[Taken], *, now: float) -> None:
+        """Temporal has taken it: what it did not take is due again at the next look."""
         self._told = True
         if trigger.cause == REPAIR:
+            self._drift_since, self._repaired_at = None, now
             self._contest.repaired(taken, now=now)
 
 
