@@ -38,7 +38,14 @@ def ensure_kept(policy: Policy, strategy: Strategy, roles: Mapping[str, DesiredR
             )
     for role in sorted(spec.roles.keys() & roles.keys()):
         _ensure_limits(policy, strategy, roles[role], service)
-    for role in sorted(spec.ratio.roles.keys() & roles.keys()) if spec.ratio else ():
+    _ensure_steps(policy, strategy, roles, service)
+
+
+def _ensure_steps(policy: Policy, strategy: Strategy, roles: Mapping[str, DesiredRole], service: str) -> None:
+    """A service with one role of the ratio has no proportion to keep: a namespace's default may be meant for others."""
+    ratio = policy.spec.ratio
+    together = sorted(ratio.roles.keys() & roles.keys()) if ratio else []
+    for role in together if len(together) > 1 else ():
         if strategy.limits(roles[role]).partition is None:
             raise PolicyRefused(
                 f"InferenceService {service}: {policy} asks for spec.ratio, and {_what(roles[role])} cannot be updated"

@@ -104,7 +104,8 @@ def test_limits_are_refused_field_by_field_where_a_backend_has_none(backend: str
 @pytest.mark.parametrize("backend", SHIPPED)
 def test_a_ratio_is_refused_where_a_role_cannot_be_updated_by_steps(backend: str) -> None:
     used, changes = SHIPPED[backend]
-    roles = {"engine": rendered(used, **changes)}
+    by_steps = {} if isinstance(used, RBGStrategy) else SEVERAL_NODES
+    roles = {"decoder": rendered(used, "decoder", **by_steps), "engine": rendered(used, **changes)}
     if backend in ("RoleBasedGroup", "LeaderWorkerSet"):
         ensure_kept(policy(ratio=RATIO), used, roles, service="serving/chat")
         return
@@ -113,6 +114,13 @@ def test_a_ratio_is_refused_where_a_role_cannot_be_updated_by_steps(backend: str
         PolicyRefused, match=f"asks for spec.ratio, and engine, {kind} chat.* cannot be updated step by"
     ):
         ensure_kept(policy(ratio=RATIO), used, roles, service="serving/chat")
+
+
+@pytest.mark.parametrize("backend", SHIPPED)
+def test_a_role_that_is_alone_of_its_ratio_is_refused_nothing(backend: str) -> None:
+    used, changes = SHIPPED[backend]
+    roles = {role: rendered(used, role, **changes) for role in ("engine", "router")}
+    ensure_kept(policy(ratio=RATIO), used, roles, service="serving/chat")
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ GROUPS = engine(
     "lws-chat-engine",
     {"rolloutStrategy": {"rollingUpdateConfiguration": {"maxSurge": 1, "maxUnavailable": 1}}},
 )
+GROUPS_AND_DEPLOYMENT = {"decoder": GROUPS["engine"], **DEPLOYMENTS}
 
 
 @pytest.fixture
@@ -63,7 +64,7 @@ def test_what_is_in_force_is_what_the_cache_has(known: Known) -> None:
 
 def test_what_the_backend_cannot_keep_is_not_followed(known: Known) -> None:
     known.stores(policy("careful", ratio=RATIO))
-    known.roles["named"] = DEPLOYMENTS
+    known.roles["named"] = GROUPS_AND_DEPLOYMENT
     with pytest.raises(PolicyRefused, match=r"asks for spec\.ratio, and engine, Deployment chat-engine"):
         known.followed(service("named", policy="careful"))
 
