@@ -1,9 +1,18 @@
 """How many instances a rolling update runs beyond its count, by the arithmetic that Kubernetes uses for its bounds."""
 
 import math
+import re
+from typing import Any
 
 Bound = int | str
 """A number of instances, or a share of the count in percent: `25%`."""
+
+
+def is_bound(given: Any) -> bool:
+    """Whether Kubernetes can read it as a bound."""
+    if isinstance(given, str):
+        return re.fullmatch(r"[0-9]+%", given) is not None
+    return isinstance(given, int) and not isinstance(given, bool) and given >= 0
 
 
 def resolved(bound: Bound, count: int, *, up: bool) -> int:

@@ -99,6 +99,6 @@ def _free_form(field: str, item: Json, *, path: str) -> Json:
 
 def _quantity(value: Any, *, path: str) -> str:
     try:
-        return canonical_quantity(value)
+        return canonical_quantity(value if isinstance(value, str | int | float) else str(value))
     except ValueError as error:
         raise Invalid(f"{path} {error}") from None

@@ -74,7 +74,7 @@ class Memory:
 
 def chooses(service: Manifest) -> bool:
     """Whether anything is chosen for the service that it does not name, so that a `Memory` matters."""
-    spec = with_engine(dict(service.get("spec") or {}))
+    spec = with_engine(part(service, "spec"))
     selectors = [part(spec, role, "acceleratorOverride") for role in accelerators.ROLES_WITH_ACCELERATOR]
     policies = [text(one, "policy") for one in (part(spec, "acceleratorSelector"), *selectors)]
     return not text(part(spec, RUNTIME), "name") or any(policies)
@@ -320,7 +320,7 @@ def _object_values(kind: Kind, obj: Manifest, annotations: tuple[str, ...]) -> O
     given = metadata.get("annotations") or {}
     used = {key: given[key] for key in annotations if key in given}
     namespace = metadata["namespace"] if kind.namespaced else None
-    return ObjectValues(str(kind), metadata["name"], namespace, used, dict(obj.get("spec") or {}))
+    return ObjectValues(str(kind), metadata["name"], namespace, used, part(obj, "spec"))
 
 
 def _service_values(service: Manifest) -> ServiceValues:
@@ -332,5 +332,5 @@ def _service_values(service: Manifest) -> ServiceValues:
         uid=metadata.get("uid") or "",
         labels=dict(metadata.get("labels") or {}),
         annotations=annotations,
-        spec=dict(service.get("spec") or {}),
+        spec=part(service, "spec"),
     )

@@ -5,13 +5,14 @@ Which one is selected, and by what rules, is in `selection`, `compatibility` and
 
 from dataclasses import dataclass
 
-from omeflow.api.errors import NoSupportingRuntime, NotServed, RuntimeDisabled, RuntimeNotRecognized
+from omeflow.api.errors import Invalid, NoSupportingRuntime, NotServed, RuntimeDisabled, RuntimeNotRecognized
 from omeflow.api.kinds import CLUSTER_SERVING_RUNTIME
 from omeflow.components.canonical import canonical
 from omeflow.components.compatibility import incompatibility, required_accelerators
 from omeflow.components.inputs import Inputs, ObjectValues, ServiceValues
 from omeflow.components.models import Model
 from omeflow.components.scoring import format_for_overrides
+from omeflow.components.shape import template_problems
 from omeflow.components.types import Json
 
 
@@ -33,9 +34,16 @@ class Runtime:
         return self.values.name
 
     def template(self, role: str) -> Json:
-        """The runtime's template of a component in canonical form, empty if it has none (ome.md 6.1)."""
+        """The runtime's template of a component in canonical form, empty if it has none (ome.md 6.1).
+
+        Raises:
+            Invalid: a field of it is not of its type.
+        """
         field = f"{role}Config"
-        return canonical(self.values.spec.get(field) or {}, path=f"{self}: spec.{field}")
+        template, path = self.values.spec.get(field) or {}, f"{self}: spec.{field}"
+        for problem in template_problems(template, role, path=path):
+            raise Invalid(problem)
+        return canonical(template, path=path)
 
     @property
     def legacy_containers(self) -> list[Json]:

@@ -1,6 +1,7 @@
 """Types of a service's fields, as far as the pipeline counts on them (ome.md 1.1).
 
-The full CRD guarantees them and the minimal one accepts anything, so a service is looked at once, before all else.
+The full CRDs guarantee them and the minimal ones accept anything, so a service is looked at once, before all else, and
+a runtime's template when it is used.
 """
 
 from collections.abc import Iterator
@@ -9,31 +10,33 @@ from typing import Any
 from omeflow.api.names import DECODER, ENGINE, ROLES
 from omeflow.components.types import Json
 
-COUNT, TEXT, OBJECT, TEXTS, OBJECTS = (
+COUNT, BOUND, TEXT, OBJECT, TEXTS, OBJECTS = (
     "an integer of at least 0",
+    "an integer or a text",
     "a text",
     "an object",
     "a list of texts",
     "a list of objects",
 )
 
-_CONTAINER: Json = {
-    "name": TEXT,
+_NAMED: Json = {"name": TEXT}
+_CONTAINER: Json = _NAMED | {
     "args": TEXTS,
     "command": TEXTS,
-    "env": OBJECTS,
-    "ports": OBJECTS,
+    "env": [_NAMED],
+    "ports": [_NAMED | {"containerPort": COUNT, "protocol": TEXT}],
     "volumeMounts": OBJECTS,
     "resources": {"limits": OBJECT, "requests": OBJECT},
 }
+_REQUIRED: Json = {"requiredDuringSchedulingIgnoredDuringExecution": OBJECTS}
 _POD: Json = {
-    "containers": OBJECTS,
-    "initContainers": OBJECTS,
-    "volumes": OBJECTS,
+    "containers": [_CONTAINER],
+    "initContainers": [_CONTAINER],
+    "volumes": [_NAMED],
     "tolerations": OBJECTS,
     "imagePullSecrets": OBJECTS,
     "nodeSelector": OBJECT,
-    "affinity": OBJECT,
+    "affinity": {"nodeAffinity": OBJECT, "podAffinity": _REQUIRED, "podAntiAffinity": _REQUIRED},
 }
 _SELECTOR: Json = {
     "acceleratorClass": TEXT,
@@ -57,6 +60,9 @@ _COMPONENT: Json = _POD | {
     "minReplicas": COUNT,
     "maxReplicas": COUNT,
     "scaleTarget": COUNT,
+    "minAvailable": BOUND,
+    "maxUnavailable": BOUND,
+    "deploymentStrategy": {"type": TEXT, "rollingUpdate": {"maxUnavailable": BOUND, "maxSurge": BOUND}},
     "runner": _CONTAINER,
 }
 _SERVING: Json = _COMPONENT | {
@@ -64,10 +70,10 @@ _SERVING: Json = _COMPONENT | {
     "worker": _POD | {"runner": _CONTAINER, "size": COUNT},
     "acceleratorOverride": _SELECTOR,
 }
-_REFERENCE: Json = {"name": TEXT}
-_SPEC: Json = {
-    "model": _REFERENCE | {"fineTunedWeights": TEXTS},
-    "runtime": _REFERENCE,
+_ROLES: Json = {role: _SERVING if role in (ENGINE, DECODER) else _COMPONENT | {"config": OBJECT} for role in ROLES}
+_SPEC: Json = _ROLES | {
+    "model": _NAMED | {"fineTunedWeights": TEXTS},
+    "runtime": _NAMED,
     "acceleratorSelector": _SELECTOR,
     "kedaConfig": _KEDA,
     "predictor": _COMPONENT
@@ -75,7 +81,7 @@ _SPEC: Json = {
         "model": {"baseModel": TEXT, "runtime": TEXT, "fineTunedWeights": TEXTS},
         "workerSpec": _SERVING["worker"],
     },
-} | {role: _SERVING if role in (ENGINE, DECODER) else _COMPONENT | {"config": OBJECT} for role in ROLES}
+}
 
 
 def shape_problems(spec: Json) -> Iterator[str]:
@@ -83,29 +89,42 @@ def shape_problems(spec: Json) -> Iterator[str]:
     yield from _below(spec, _SPEC, "spec")
 
 
+def template_problems(template: Any, role: str, *, path: str) -> Iterator[str]:
+    """The same for a runtime's template of a component, which stands at `path`."""
+    yield from _at(template, _ROLES[role], path)
+
+
 def _below(value: Json, fields: Json, path: str) -> Iterator[str]:
     for field, wanted in fields.items():
-        given, here = value.get(field), f"{path}.{field}"
-        if given is None:
-            continue
-        if not isinstance(wanted, str):
-            if isinstance(given, dict):
-                yield from _below(given, wanted, here)
-            else:
-                yield f"{here} must be {OBJECT}"
-        elif not _is(given, wanted):
-            yield f"{here} is {given!r}: it must be {wanted}" if wanted == COUNT else f"{here} must be {wanted}"
+        yield from _at(value.get(field), wanted, f"{path}.{field}")
+
+
+def _at(given: Any, wanted: str | Json | list[Json], path: str) -> Iterator[str]:
+    """Args: wanted: a type, the fields of an object, or those of each object of a list."""
+    if given is None:
+        return
+    if isinstance(wanted, dict):
+        if isinstance(given, dict):
+            yield from _below(given, wanted, path)
+        else:
+            yield f"{path} must be {OBJECT}"
+    elif isinstance(wanted, list):
+        if _is(given, OBJECTS):
+            for index, one in enumerate(given):
+                yield from _below(one, wanted[0], f"{path}[{index}]")
+        else:
+            yield f"{path} must be {OBJECTS}"
+    elif not _is(given, wanted):
+        yield f"{path} is {given!r}: it must be {wanted}" if wanted in (COUNT, BOUND) else f"{path} must be {wanted}"
 
 
 def _is(value: Any, wanted: str) -> bool:
-    match wanted:
-        case "a text":
-            return isinstance(value, str)
-        case "an object":
-            return isinstance(value, dict)
-        case "a list of texts":
-            return isinstance(value, list) and all(isinstance(one, str) for one in value)
-        case "a list of objects":
-            return isinstance(value, list) and all(isinstance(one, dict) for one in value)
-        case _:
-            return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return {
+        COUNT: whole and value >= 0,
+        BOUND: whole or isinstance(value, str),
+        TEXT: isinstance(value, str),
+        OBJECT: isinstance(value, dict),
+        TEXTS: isinstance(value, list) and all(isinstance(one, str) for one in value),
+        OBJECTS: isinstance(value, list) and all(isinstance(one, dict) for one in value),
+    }[wanted]

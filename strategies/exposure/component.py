@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from omeflow.api.errors import Invalid
 from omeflow.api.kinds import SERVICE
 from omeflow.api.names import dns_label
 from omeflow.components.types import ComponentConfig
@@ -35,7 +36,7 @@ def component_service(
         labels: of the Service; None: those of the component's pods.
     """
     kind = service_type(config.annotations)
-    spec: dict[str, Any] = {"type": kind, "selector": dict(selector), "ports": _ports(config)}
+    spec: dict[str, Any] = {"type": kind, "selector": dict(selector), "ports": _ports(owner, config)}
     address = config.annotations.get(LOAD_BALANCER_IP)
     if address and kind == "LoadBalancer":
         spec["loadBalancerIP"] = address
@@ -61,8 +62,12 @@ def first_port(service: Manifest | None) -> int:
     return int(ports[0].get("port", DEFAULT_PORT))
 
 
-def _ports(config: ComponentConfig) -> list[dict[str, Any]]:
-    """Those of the container that serves, wherever it stands in the pod (upstream: of the first one, ome.md 16.64)."""
+def _ports(owner: Owner, config: ComponentConfig) -> list[dict[str, Any]]:
+    """Those of the container that serves, wherever it stands in the pod (upstream: of the first one, ome.md 16.64).
+
+    Raises:
+        Invalid: one has no number.
+    """
     containers = config.pod_spec.get("containers") or []
     serving = next((one for one in containers if one.get("name") == config.container), next(iter(containers), None))
     if serving is None:
@@ -73,6 +78,11 @@ def _ports(config: ComponentConfig) -> list[dict[str, Any]]:
         return [{"name": name, "port": DEFAULT_PORT, "targetPort": DEFAULT_PORT, "protocol": "TCP"}]
     names: dict[tuple[int, str], str | None] = {}
     for port in given:
+        if "containerPort" not in port:
+            raise Invalid(
+                f"InferenceService {owner.namespace}/{owner.name}: a port of container {serving['name']} of the"
+                f" {config.role} has no containerPort; set it"
+            )
         names.setdefault((port["containerPort"], port.get("protocol") or "TCP"), port.get("name"))
     return [_port(number, protocol, name, alone=len(names) == 1) for (number, protocol), name in names.items()]
 

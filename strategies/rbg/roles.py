@@ -15,6 +15,7 @@ from strategies.contract import DesiredRole, Owner
 from strategies.digests import digest
 from strategies.rbg.admission import created_anew
 from strategies.rbg.asked import Asked
+from strategies.surging import is_bound
 
 LONGEST_NAME = 50
 """Bytes of `<service>-<role>`: pod names add an ordinal and a worker index and must stay host names (rbg.md 2.2)."""
@@ -41,14 +42,14 @@ def desired_role(owner: Owner, config: ComponentConfig, annotations: Mapping[str
     asked = Asked(owner, config, annotations or {})
     if len(config.name.encode()) > LONGEST_NAME:
         raise Invalid(
-            f"InferenceService {config.namespace}/{config.name.removesuffix('-' + config.role)}: metadata.name is too"
-            f" long: {config.name} has {len(config.name.encode())} bytes, and pods of a RoleBasedGroup need at most"
-            f" {LONGEST_NAME}; create the service under a shorter name"
+            f"InferenceService {owner.namespace}/{owner.name}: metadata.name is too long: {config.name} has"
+            f" {len(config.name.encode())} bytes, and pods of a RoleBasedGroup need at most {LONGEST_NAME}; create the"
+            " service under a shorter name"
         )
     body: Json = {
         "name": config.role,
         "scalingAdapter": {"enable": True},
-        "rolloutStrategy": {"type": "RollingUpdate", "rollingUpdate": _rolling_update(config)},
+        "rolloutStrategy": {"type": "RollingUpdate", "rollingUpdate": _rolling_update(owner, config)},
     }
     if config.mode is DeploymentMode.MULTI_NODE:
         body["leaderWorkerPattern"] = _leader_worker(config, asked)
@@ -71,8 +72,11 @@ def desired_role(owner: Owner, config: ComponentConfig, annotations: Mapping[str
     )
 
 
-def _rolling_update(config: ComponentConfig) -> Json:
-    """The user's deploymentStrategy, else one at a time without surge: a spare GPU is rarely there."""
+def _rolling_update(owner: Owner, config: ComponentConfig) -> Json:
+    """The user's deploymentStrategy, else one at a time without surge: a spare GPU is rarely there.
+
+    RBG's schema takes any text for a bound, and its controller then stops without a word in any status.
+    """
     strategy = config.extension.deployment_strategy or {}
     if strategy.get("type") == "Recreate":
         return {"type": RECREATE, "maxUnavailable": "100%", "maxSurge": 0}
@@ -82,12 +86,15 @@ def _rolling_update(config: ComponentConfig) -> Json:
         "maxUnavailable": given.get("maxUnavailable", 1),
         "maxSurge": given.get("maxSurge", 0),
     }
-    if str(update["maxUnavailable"]) in ("0", "0%") and str(update["maxSurge"]) in ("0", "0%"):
+    place = f"InferenceService {owner.namespace}/{owner.name}: spec.{config.role}.deploymentStrategy.rollingUpdate"
+    bounds = {name: update[name] for name in ("maxUnavailable", "maxSurge")}
+    if all(str(bound) in ("0", "0%") for bound in bounds.values()):
         raise Invalid(
-            f"InferenceService {config.namespace}/{config.name.removesuffix('-' + config.role)}:"
-            f" spec.{config.role}.deploymentStrategy.rollingUpdate has maxUnavailable 0 and maxSurge 0, so no pod"
-            " could ever be replaced; raise one of them"
+            f"{place} has maxUnavailable 0 and maxSurge 0, so no pod could ever be replaced; raise one of them"
         )
+    for name, bound in bounds.items():
+        if not is_bound(bound):
+            raise Invalid(f"{place}.{name} is {bound!r}: it must be a number of pods or a percentage")
     return update
 
 

@@ -145,6 +145,17 @@ def test_names_that_are_fine(name: str) -> None:
         ({"router": {"runner": "img"}}, "spec.router.runner must be an object"),
         ({"engine": {"minReplicas": "2"}}, "spec.engine.minReplicas is '2': it must be an integer"),
         ({"decoder": {"worker": {"size": -1}}}, "spec.decoder.worker.size is -1"),
+        ({"engine": {"deploymentStrategy": "Recreate"}}, "spec.engine.deploymentStrategy must be an object"),
+        (
+            {"engine": {"deploymentStrategy": {"rollingUpdate": 1}}},
+            "deploymentStrategy.rollingUpdate must be an object",
+        ),
+        ({"engine": {"deploymentStrategy": {"rollingUpdate": {"maxSurge": {}}}}}, "rollingUpdate.maxSurge is {}"),
+        ({"engine": {"minAvailable": [1]}}, r"spec.engine.minAvailable is \[1\]: it must be an integer or a text"),
+        ({"engine": {"volumes": [{"name": {}}]}}, r"spec.engine.volumes\[0\].name must be a text"),
+        ({"engine": {"runner": {"ports": [{"containerPort": "x"}]}}}, r"ports\[0\].containerPort is 'x'"),
+        ({"engine": {"containers": [{}, {"env": ["A"]}]}}, r"containers\[1\].env must be a list of objects"),
+        ({"engine": {"affinity": {"podAffinity": []}}}, "spec.engine.affinity.podAffinity must be an object"),
     ],
     ids=str,
 )

@@ -178,6 +178,20 @@ def test_a_deployment_keeps_at_least_one_pod() -> None:
             "InferenceService prod/demo: ClusterServingRuntime srt-llama: "
             'spec.engineConfig.runner.resources.limits["cpu"] is "x": it must be a quantity such as 500m, 2 or 64Gi',
         ),
+        (
+            SERVICE,
+            [MODEL, runtime(engineConfig={"runner": RUNNER | {"resources": {"limits": {"cpu": ["1"]}}}})],
+            Invalid,
+            "InferenceService prod/demo: ClusterServingRuntime srt-llama: "
+            """spec.engineConfig.runner.resources.limits["cpu"] is "['1']": it must be a quantity such as 500m, 2 or"""
+            " 64Gi",
+        ),
+        (
+            SERVICE,
+            [MODEL, runtime(engineConfig={"runner": "image"})],
+            Invalid,
+            "InferenceService prod/demo: ClusterServingRuntime srt-llama: spec.engineConfig.runner must be an object",
+        ),
     ],
 )
 def test_a_refusal_names_object_field_and_remedy(

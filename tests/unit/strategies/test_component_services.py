@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from rbg_samples import OWNER, Json, config
 
+from omeflow.api.errors import Invalid
 from omeflow.api.rollouts import owner_reference
 from omeflow.components.types import DeploymentMode
 from strategies.exposure import component_service
@@ -116,6 +117,12 @@ def test_how_far_a_component_is_reachable(annotations: dict[str, str], expected:
 def test_annotations_for_pods_stay_off_the_service(annotation: str, kept: bool) -> None:
     made = exposed(annotations={annotation: "x"})["metadata"]
     assert (annotation in made.get("annotations", {})) is kept
+
+
+def test_a_port_without_a_number_is_refused() -> None:
+    containers = [{"name": "main", "ports": [{"name": "http"}]}]
+    with pytest.raises(Invalid, match="serving/chat: a port of container main of the engine has no containerPort"):
+        exposed(pod_spec={"containers": containers})
 
 
 def test_a_long_name_becomes_a_dns_label() -> None:

@@ -1,5 +1,6 @@
 """A component as a role of a RoleBasedGroup (rbg.md 1.3, 2.4, 8.1)."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -127,15 +128,21 @@ def test_an_update_that_could_never_replace_a_pod_is_refused(unavailable: int | 
     )
 
 
+@pytest.mark.parametrize("bound", ["many", "-1%", "1", "", -1, True, 1.5, {}])
+def test_a_bound_that_rbg_could_not_read_is_refused(bound: Any) -> None:
+    with pytest.raises(Invalid, match=r"serving/chat: spec\.engine\.deploymentStrategy\.rollingUpdate\.maxSurge is"):
+        rolling_update(rollingUpdate={"maxSurge": bound})
+
+
 @pytest.mark.parametrize(("length", "fits"), [(LONGEST_NAME, True), (LONGEST_NAME + 1, False)])
 def test_a_name_leaves_room_for_the_ordinals_of_pods(length: int, fits: bool) -> None:
     name = "c" * (length - len("-engine")) + "-engine"
     if fits:
         assert desired_role(OWNER, config(name=name)).role == "engine"
         return
-    with pytest.raises(Invalid) as refused:
-        desired_role(OWNER, config(name=name))
     service = name.removesuffix("-engine")
+    with pytest.raises(Invalid) as refused:
+        desired_role(replace(OWNER, name=service), config(name=name))
     assert str(refused.value).startswith(
         f"InferenceService serving/{service}: metadata.name is too long: {name} has 51"
     )
