@@ -5,14 +5,14 @@ that cannot be pulled at all is found out before any pod is touched. RBG finds t
 all of them at once, so the nodes are named here.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from omeflow.api.kinds import ROLE_BASED_GROUP_WARMUP, title
 from omeflow.api.names import ISVC_LABEL, ROLE_NAME, component_name
 from strategies.contract import DesiredRole, Manifest, Owner
 from strategies.group_annotations import WARM_UP
 from strategies.manifests import owned
-from strategies.pods import is_terminating, labels, trouble
+from strategies.pods import has_node, is_terminating, labels, trouble
 
 OF_WARMUP = "workloads.x-k8s.io/warmup-name"
 """Label of a Warmup's pods: its name."""
@@ -31,9 +31,11 @@ def warmup(owner: Owner, attempt: int, role: DesiredRole, pods: Sequence[Manifes
     if not any((one["metadata"].get("annotations") or {}).get(WARM_UP) == "true" for one in templates):
         return None
     wanted = {image for template in templates for image in _images(template["spec"])}
-    running = [pod for pod in pods if labels(pod).get(ROLE_NAME) == role.role and not is_terminating(pod)]
-    new = {pod["spec"].get("nodeName"): wanted - {*_images(pod["spec"])} for pod in running}
-    lacking = {node: images for node, images in new.items() if node and images}
+    held: dict[str, set[str]] = {}
+    for pod in pods:
+        if labels(pod).get(ROLE_NAME) == role.role and has_node(pod) and not is_terminating(pod):
+            held.setdefault(pod["spec"]["nodeName"], set()).update(_images(pod["spec"]))
+    lacking = {node: wanted - images for node, images in held.items() if wanted - images}
     if not lacking:
         return None
     specs = [template["spec"] for template in templates]
@@ -63,10 +65,9 @@ def waits_for(live: Manifest, pods: Sequence[Manifest]) -> str:
     Args:
         pods: of the Warmup.
     """
-    status: Mapping[str, object] = live.get("status") or {}
-    conditions: Sequence[Manifest] = live.get("status", {}).get("conditions") or []
+    status: Manifest = live.get("status") or {}
     if status.get("phase") == "Failed":
-        failed = next((one for one in conditions if one["type"] == "Failed"), {})
+        failed: Manifest = next((one for one in status.get("conditions") or [] if one["type"] == "Failed"), {})
         return f"{title(live)} has failed: {failed.get('message') or 'its events say why'}"
     if found := trouble(pods):
         return found

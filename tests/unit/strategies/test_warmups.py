@@ -34,6 +34,16 @@ def test_new_images_are_pulled_to_the_nodes_that_the_role_runs_on() -> None:
     assert found["spec"]["policies"] == {"globalTimeoutSeconds": 3600, "ttlSecondsAfterFinished": 300}
 
 
+def test_a_node_has_the_images_of_all_pods_that_it_runs() -> None:
+    assert asked(component(), running("a"), running("a", "img:1")) is None
+    assert asked(component(), running("a", "img:1"), running("a")) is None
+
+
+def test_where_a_pod_was_evicted_nothing_is_pulled() -> None:
+    evicted = running("gone") | {"status": {"phase": "Failed", "reason": "Evicted"}}
+    assert asked(component(), evicted) is None
+
+
 def test_leader_and_workers_may_swap_nodes_so_every_node_gets_the_images_of_both() -> None:
     spread = component(
         mode=DeploymentMode.MULTI_NODE,
