@@ -13,7 +13,7 @@ from omeflow.api.messages import RoleNumbers
 from omeflow.api.policies import NOTHING, RoleLimits
 from omeflow.api.rollouts import RolloutPlan
 from omeflow.api.steps import Stage
-from strategies.contract import DesiredRole, Live, Strategy, UpdateLimits
+from strategies.contract import DesiredRole, Live, LiveLimits, Strategy, UpdateLimits
 from strategies.surging import Bound, resolved
 
 
@@ -39,20 +39,19 @@ def update_limits(
     unsurged = {*without_surge, *_waiting(plan, stage)}
     found = {}
     for role in wanted:
-        name, own = role.role, strategy.limits(role)
+        name, own, present = role.role, strategy.limits(role), there.get(role.role)
         if own == UpdateLimits():
             continue
-        said = policy_limits(plan.policy.spec.roles.get(name))
-        if name in there and name in to_come:
-            found[name] = _beside(own, there[name].limits)
+        if present and name in to_come:
+            found[name] = _beside(own, present.limits)
             continue
-        count = there[name].count if name in there else role.min_replicas
-        kept: Bound | None = None
-        if name in there:
-            kept = partition(said.partition, count) if name in held_roles(plan) else None
-            kept = there[name].limits.partition or kept if name in _behind(plan, stage) else kept
-        surge = 0 if name in unsurged else said.max_surge
-        limits = replace(said, partition=kept, max_surge=surge)
+        said = policy_limits(plan.policy.spec.roles.get(name))
+        limits = replace(
+            said,
+            max_surge=0 if name in unsurged else said.max_surge,
+            partition=_kept(plan, stage, name, said, present) if present else None,
+        )
+        count = present.count if present else role.min_replicas
         found[name] = _with_progress(limits, own, count) if limits.fields else limits
     return found
 
@@ -98,6 +97,13 @@ def _waiting(plan: RolloutPlan, stage: int) -> Sequence[str]:
 def _beside(own: UpdateLimits, live: UpdateLimits) -> UpdateLimits:
     """What a role has beside what it is rendered with: a limit that is the same is not worth a write."""
     return UpdateLimits.of({name: bound for name, bound in live.fields.items() if own.fields.get(name) != bound})
+
+
+def _kept(plan: RolloutPlan, stage: int, role: str, said: UpdateLimits, present: LiveLimits) -> Bound | None:
+    """The partition of a role whose turn has come, or is over."""
+    if role in _behind(plan, stage) and present.limits.partition:
+        return present.limits.partition
+    return partition(said.partition, present.count) if role in held_roles(plan) else None
 
 
 def _behind(plan: RolloutPlan, stage: int) -> set[str]:
