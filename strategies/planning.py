@@ -15,6 +15,7 @@ from omeflow.api.steps import Plan, Stage
 from omeflow.components.inputs import Inputs
 from omeflow.rollout.differences import describe
 from omeflow.rollout.planner import RoleChange, plan_stages
+from omeflow.rollout.roles import RoleState
 from strategies.contract import Desired, DesiredRole, Live, Manifest, Owner, Reference, RoleVersion, Strategy
 from strategies.history import Former, History
 from strategies.moving import held_counts, moves, served_elsewhere, switched
@@ -64,25 +65,16 @@ def plan_attempt(
     elsewhere, states = served_elsewhere(service, others)
     marks, states = elsewhere | own, states | strategy.role_states(service, live)
     serving = history.serving(marks)
-    changes, pending, told = [], {}, []
-    for role, wanted in desired.roles.items():
-        version = serving.get(role)
-        before = _by_present_code(role, version, history, render)
-        changed = before is None or role not in own or before.digest != wanted.digest
-        settled = version is not None and (
-            history.succeeded(version.attempt) or (role in states and states[role].settled)
-        )
-        lost = version is None and role in own
-        changes.append(RoleChange(role, serves=version is not None, changed=changed, settled=settled, lost=lost))
-        if changed and before is not None:
-            told.append(f"{role}: {_difference(before, wanted)}")
-        elif version is not None and version.desired.digest != wanted.digest:
-            pending[role] = in_a_sentence(role)
-    changed_roles = [change.role for change in changes if change.changed]
+    compared = [
+        _compare(wanted, serving.get(role), states.get(role), history, render, in_place=role in own)
+        for role, wanted in desired.roles.items()
+    ]
+    changes = [one.change for one in compared]
+    pending = {one.change.role: in_a_sentence(one.change.role) for one in compared if one.pending}
     removed = [role for role in own if role not in desired.roles]
     plan = RolloutPlan(
         stages=plan_stages(changes, policy.spec, gated=gated),
-        changed_roles=changed_roles,
+        changed_roles=[change.role for change in changes if change.changed],
         removed_roles=removed,
         serving={role: version.attempt for role, version in serving.items()},
         moving=[role for role in serving if role not in own],
@@ -90,7 +82,7 @@ def plan_attempt(
         pending=pending,
         prune=_unwanted(desired, history),
         switched=switched(desired, history),
-        summary=_summary(changes, told, removed, pending),
+        summary=_summary(changes, [one.told for one in compared if one.told], removed, pending),
         policy=policy,
     )
     return _with_steps(plan, desired, history, forced=forced or attempt == 1)
@@ -139,6 +131,46 @@ def mixture(
 def expected_attempts(plan: RolloutPlan, attempt: int, roles: list[str]) -> dict[str, int]:
     """The attempt whose template each of these roles must have for its stage to be done."""
     return {role: attempt if role in plan.changed_roles else plan.serving[role] for role in roles}
+
+
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """A wanted role against what serves.
+
+    Attributes:
+        told: what changes, in words; empty if nothing does, or nobody knows what serves.
+        pending: only this version of omeflow renders it differently.
+    """
+
+    change: RoleChange
+    told: str
+    pending: bool
+
+
+def _compare(
+    wanted: DesiredRole,
+    version: RoleVersion | None,
+    state: RoleState | None,
+    history: History,
+    render: Render,
+    *,
+    in_place: bool,
+) -> _Compared:
+    """Compare a role.
+
+    Args:
+        version, state: of what serves, wherever it runs.
+        in_place: something of the role is live as what the strategy places now.
+    """
+    before = _by_present_code(wanted.role, version, history, render)
+    changed = before is None or not in_place or before.digest != wanted.digest
+    settled = version is not None and (history.succeeded(version.attempt) or (state is not None and state.settled))
+    lost = version is None and in_place
+    return _Compared(
+        RoleChange(wanted.role, serves=version is not None, changed=changed, settled=settled, lost=lost),
+        told=f"{wanted.role}: {_difference(before, wanted)}" if changed and before is not None else "",
+        pending=not changed and version is not None and version.desired.digest != wanted.digest,
+    )
 
 
 def _by_present_code(role: str, version: RoleVersion | None, history: History, render: Render) -> DesiredRole | None:
