@@ -131,8 +131,8 @@ class Policies:
         """What decides about a service and its policy: which one it is, what the service's strategy is selected by,
         and what runs as a role, of which only some policies speak."""
         followed, metadata = _followed(service), service["metadata"]
-        spec = (self.cache.get(*followed) or {}).get("spec") or {}
-        speaks = bool(spec.get("roles") or spec.get("ratio"))
+        found = self.cache.get(*followed)
+        speaks = found is not None and _speaks_of_roles(found)
         return followed, metadata.get("annotations") or {}, metadata["generation"] if speaks else 0
 
     def _changed(self, change: Change) -> None:
@@ -150,6 +150,13 @@ def _followed(service: Manifest) -> Name:
     """The policy that a service follows, if there is one of that name."""
     metadata = service["metadata"]
     return Name(metadata["namespace"], name_followed(metadata.get("annotations") or {}))
+
+
+def _speaks_of_roles(policy: Manifest) -> bool:
+    try:
+        return policy_of(policy).spec.speaks_of_roles
+    except PolicyRefused:  # whoever follows it
+        return False
 
 
 def _title(service: Manifest) -> str:
