@@ -54,8 +54,8 @@ def switched(desired: Desired, history: History) -> list[Reference]:
     if not moved:
         return []
     known = [reference for made in former for reference in made.objects]
-    counted = [role.counted for role in moved]
-    scalers = [one for one in desired.autoscalers if one["spec"]["scaleTargetRef"] in counted]
+    counted = [role.counted for role in moved if role.counted]
+    scalers = [one for one in desired.autoscalers if one["spec"].get("scaleTargetRef") in counted]
     return [reference_to(one) for one in scalers] + [
         reference_to(manifest)
         for manifest in desired.exposure

@@ -4,13 +4,18 @@ from dataclasses import replace
 
 import pytest
 from attempt_samples import ALL, BOTH, Cluster, inputs, render, stages
-from rbg_samples import desired
+from rbg_samples import OWNER, config, desired
 
+from omeflow.components.types import Components
 from omeflow.rollout.roles import RoleState
-from strategies.contract import RoleVersion
+from strategies.contract import PlanRequest, RoleVersion
 from strategies.counts import carried_over
-from strategies.history import Former
+from strategies.group_annotations import COORDINATED_SCALING
+from strategies.history import Former, History
+from strategies.moving import switched
 from strategies.planning import mixture
+from strategies.rbg.strategy import RBGStrategy
+from strategies.single_component.strategy import SingleComponentStrategy
 
 
 class TestMovesToAnotherStrategy:
@@ -67,6 +72,19 @@ class TestMovesToAnotherStrategy:
         plan = cluster.plan(inputs(BOTH, kinds=self.GROUPS), beside=former).plan
         assert plan.removed_roles == []
         assert {"apiVersion": "v1", "kind": "Deployment", "name": "chat-decoder"} in plan.prune
+
+
+def test_scalers_go_over_with_the_traffic_and_what_lets_groups_grow_together_is_there_from_the_start() -> None:
+    pair = ("engine", "decoder")
+    configs = {role: config(role, max_replicas=3) for role in pair}
+    components = Components("chat", "serving", "llama", "srt", configs)
+    together = replace(components, annotations={COORDINATED_SCALING: "25%"})
+    former = SingleComponentStrategy().plan(PlanRequest(OWNER, components))
+    wanted = RBGStrategy().plan(PlanRequest(OWNER, together))
+    led_over = switched(wanted, History([Former(1, True, inputs(BOTH), former)]))
+    assert {one["kind"] for one in wanted.autoscalers} == {"HorizontalPodAutoscaler", "CoordinatedPolicy"}
+    scalers = [(one["kind"], one["name"]) for one in led_over if one["kind"] != "Service"]
+    assert scalers == [("HorizontalPodAutoscaler", f"chat-{role}") for role in pair]
 
 
 class TestCounts:
