@@ -4,10 +4,10 @@ The new ones come up beside the former, which serve, and are scaled, until all t
 them goes over at once, and the former ones are pruned; so until then a revert finds them as they were.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 
 from omeflow.rollout.roles import RoleState
-from strategies.contract import Desired, DesiredRole, Live, Reference, RoleVersion, Strategy, reference_to
+from strategies.contract import Desired, DesiredRole, Live, Manifest, Reference, RoleVersion, Strategy, reference_to
 from strategies.history import History
 
 
@@ -43,7 +43,17 @@ def held_counts(serving: Mapping[str, RoleVersion], desired: Desired, history: H
     return found
 
 
-def switched(desired: Desired, history: History) -> list[Reference]:
+def switched(desired: Desired, history: History, placed: Set[str]) -> list[Reference]:
+    """What is applied last, because it counts on workloads that do not serve yet, or are not even there.
+
+    Args:
+        placed: roles that are where they are wanted once the first stage is applied.
+    """
+    together = [] if placed >= desired.roles.keys() else [one for one in desired.autoscalers if _holds_together(one)]
+    return [*map(reference_to, together), *_leading_elsewhere(desired, history)]
+
+
+def _leading_elsewhere(desired: Desired, history: History) -> list[Reference]:
     """What leads elsewhere while a role moves to workloads of another kind: these are to serve first.
 
     Exposure that is new leads nobody away, and may be what the new workloads wait for. A scaler goes with the traffic:
@@ -61,6 +71,12 @@ def switched(desired: Desired, history: History) -> list[Reference]:
         for manifest in desired.exposure
         if reference_to(manifest) in known and not all(manifest in made.exposure for made in former)
     ]
+
+
+def _holds_together(manifest: Manifest) -> bool:
+    """Whether it scales nothing itself, and says how several roles grow: its backend stops at one that is missing
+    (rbg.md 5.5)."""
+    return "scaleTargetRef" not in manifest["spec"]
 
 
 def _pairs(before: Desired, after: Desired) -> list[tuple[DesiredRole, DesiredRole]]:

@@ -72,8 +72,10 @@ def plan_attempt(
     changes = [one.change for one in compared]
     pending = {one.change.role: in_a_sentence(one.change.role) for one in compared if one.pending}
     removed = [role for role in own if role not in desired.roles]
+    stages = plan_stages(changes, policy.spec, gated=gated)
+    placed = own.keys() | {role for stage in stages[:1] for role in stage.roles}
     plan = RolloutPlan(
-        stages=plan_stages(changes, policy.spec, gated=gated),
+        stages=stages,
         changed_roles=[change.role for change in changes if change.changed],
         removed_roles=removed,
         serving={role: version.attempt for role, version in serving.items()},
@@ -81,7 +83,7 @@ def plan_attempt(
         counted=held_counts(serving, desired, history),
         pending=pending,
         prune=_unwanted(desired, history),
-        switched=switched(desired, history),
+        switched=switched(desired, history, placed),
         summary=_summary(changes, [one.told for one in compared if one.told], removed, pending),
         policy=policy,
     )

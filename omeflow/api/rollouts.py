@@ -66,7 +66,8 @@ class RolloutPlan(_Part):
     prune: list[dict[str, str]] = Field(default_factory=list)
     """Objects of former attempts that are wanted no more: apiVersion, kind, name."""
     switched: list[dict[str, str]] = Field(default_factory=list)
-    """Objects that would lead traffic, or a scaler, to workloads which do not serve yet: applied after all waits."""
+    """Objects that would lead traffic, or a scaler, to workloads which do not serve yet, or that name roles which are
+    not there yet: applied after all waits."""
     peak: dict[str, str] = Field(default_factory=dict)
     """The most that it takes beyond what ran before, by resource; `pods` are one."""
     summary: str = ""

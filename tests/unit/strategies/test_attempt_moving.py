@@ -1,5 +1,6 @@
 """A service that moves from one strategy to another: what an attempt in its middle plans, and what it comes up with."""
 
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import pytest
@@ -8,7 +9,7 @@ from rbg_samples import OWNER, config, desired
 
 from omeflow.components.types import Components
 from omeflow.rollout.roles import RoleState
-from strategies.contract import PlanRequest, RoleVersion
+from strategies.contract import Desired, PlanRequest, RoleVersion
 from strategies.counts import carried_over
 from strategies.group_annotations import COORDINATED_SCALING
 from strategies.history import Former, History
@@ -74,17 +75,37 @@ class TestMovesToAnotherStrategy:
         assert {"apiVersion": "v1", "kind": "Deployment", "name": "chat-decoder"} in plan.prune
 
 
-def test_scalers_go_over_with_the_traffic_and_what_lets_groups_grow_together_is_there_from_the_start() -> None:
-    pair = ("engine", "decoder")
-    configs = {role: config(role, max_replicas=3) for role in pair}
+PAIR = ("engine", "decoder")
+
+
+def grouped(*roles: str) -> Desired:
+    """What a RoleBasedGroup is of these roles; a pair of them grows together."""
+    configs = {role: config(role, max_replicas=3) for role in roles}
+    annotations = {COORDINATED_SCALING: "25%"} if set(PAIR) <= set(roles) else {}
+    components = Components("chat", "serving", "llama", "srt", configs, annotations=annotations)
+    return RBGStrategy().plan(PlanRequest(OWNER, components))
+
+
+def last_applied(wanted: Desired, former: Desired, placed: Collection[str]) -> list[tuple[str, str]]:
+    references = switched(wanted, History([Former(1, True, inputs(BOTH), former)]), set(placed))
+    return [(one["kind"], one["name"]) for one in references if one["kind"] != "Service"]
+
+
+def test_scalers_go_over_with_the_traffic() -> None:
+    configs = {role: config(role, max_replicas=3) for role in PAIR}
     components = Components("chat", "serving", "llama", "srt", configs)
-    together = replace(components, annotations={COORDINATED_SCALING: "25%"})
     former = SingleComponentStrategy().plan(PlanRequest(OWNER, components))
-    wanted = RBGStrategy().plan(PlanRequest(OWNER, together))
-    led_over = switched(wanted, History([Former(1, True, inputs(BOTH), former)]))
-    assert {one["kind"] for one in wanted.autoscalers} == {"HorizontalPodAutoscaler", "CoordinatedPolicy"}
-    scalers = [(one["kind"], one["name"]) for one in led_over if one["kind"] != "Service"]
-    assert scalers == [("HorizontalPodAutoscaler", f"chat-{role}") for role in pair]
+    scalers = [("HorizontalPodAutoscaler", f"chat-{role}") for role in PAIR]
+    assert last_applied(grouped(*PAIR), former, PAIR) == scalers
+    assert last_applied(grouped(*PAIR), former, ["engine"]) == [("CoordinatedPolicy", "chat"), *scalers]
+
+
+@pytest.mark.parametrize(("placed", "last"), [(["engine"], [("CoordinatedPolicy", "chat")]), (PAIR, [])])
+def test_what_holds_roles_together_waits_for_the_last_of_them(
+    placed: Sequence[str], last: list[tuple[str, str]]
+) -> None:
+    """RBG's controller stops at a policy that names a role which its group has not."""
+    assert last_applied(grouped(*PAIR), grouped("engine"), placed) == last
 
 
 class TestCounts:
