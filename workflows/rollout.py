@@ -30,6 +30,7 @@ class InferenceServiceRollout(Stages):
     async def run(self, state: RunState) -> str:
         """Take up changes until the last one has converged, failed, or lost its service; returns how it ended."""
         await workflow.wait_condition(lambda: self._change is not None or self._gone or state.rollout is not None)
+        self._show()  # a run that goes on as a new one shows nothing until somebody says what
         ended = ""
         while not self._gone:
             await self._continue_as_new_if_long()

@@ -69,7 +69,6 @@ async def test_the_next_stage_begins_when_somebody_has_approved(run: ScriptedRun
 async def test_an_approval_is_shown_in_the_runs_details(run: ScriptedRun, steps: ScriptedSteps) -> None:
     await behind_the_engine(run, steps, APPROVAL)
     await run.until_runs(2)
-    await run.moved("router")
     assert "**Waits for approval after engine**" in await run.details()
     assert "1. engine (the default order): done" in await run.details()
 
