@@ -39,7 +39,7 @@ async def step(
     """Run a step. `summary` is its line in the UI.
 
     Args:
-        unless: whether nobody wants it any more; a try that is under way is let finish, and no other follows.
+        unless: whether nobody wants it any more; a try that is under way has `FINISHES` to end, and no other follows.
 
     Raises:
         ActivityError: the step failed for good; `refusal` says why.

@@ -86,9 +86,7 @@ class Gates(Holding):
                 timeout = min(timeout, left)
         try:
             await workflow.wait_condition(
-                lambda: (
-                    self._interrupted or self._full or bool(gating.passed) or self._is_untold or bool(self._state.again)
-                ),
+                lambda: self._interrupted or self._full or bool(gating.passed) or self._is_asked,
                 timeout=None if timeout is None else max(timeout, SHORTEST),
                 timeout_summary=f"{gate.name}: {gating.said}"[:200],
             )
@@ -107,9 +105,10 @@ class Gates(Holding):
         gating.until = (workflow.now() + timedelta(seconds=gating.gates[0].deadline_seconds)).isoformat()
 
     def _roll_back(self, rollout: Rollout, on_failure: str, why: str) -> bool:
-        """After a deadline that has passed: undo the attempt if its policy says so, once, unless somebody holds it."""
+        """After a deadline that has passed: undo the attempt if its policy says so, once, unless somebody holds it, or
+        has wanted something else since."""
         once = rollout.rolled_back or rollout.change.cause == messages.ROLLBACK
-        if on_failure != ROLLBACK or once or self._state.hold:
+        if on_failure != ROLLBACK or once or self._state.hold or self._interrupted or self._is_asked:
             return False
         rollout.rolled_back = True
         asked = {"cause": messages.ROLLBACK, "detail": f"the deadline passed; {why}", "to": 0, "replays": 0}

@@ -17,6 +17,10 @@ with workflow.unsafe.imports_passed_through():
     from workflows.calls import GivenUp, Request, Result, refusal, step
 
 
+BEGINS_NOTHING = "begins-nothing"
+"""Patch: before it, the writes that belong to one in hand were begun although something newer was to be taken up."""
+
+
 class Holding(Controls):
     async def _may_go_on(self, rollout: Rollout) -> bool:
         """Before something new begins: wait as long as somebody holds the run. False: interrupted."""
@@ -43,16 +47,16 @@ class Holding(Controls):
         return self._gone or another or (self._rollout is not None and bool(self._rollout.aborted))
 
     async def _write(self, which: Step[Request, Result], request: Request, summary: str) -> Result:
-        """A step of the attempt in hand, which a freeze holds back, and which is not tried again for nothing.
+        """A step of the attempt in hand, which a freeze holds back, and which is not begun or tried again for nothing.
 
         Raises:
-            Halted: the run was reset, or something newer is to be taken up: when it thaws, or before the step is done.
+            Halted: the run was reset, or something newer is to be taken up, or nothing more: before the step is done.
         """
         while True:
-            if self._is_frozen:
+            if frozen := self._is_frozen:
                 await self._thaw()
-                if self._interrupted:
-                    raise Halted
+            if self._interrupted and (frozen or workflow.patched(BEGINS_NOTHING)):
+                raise Halted
             try:
                 return await self._step(which, request, summary, unless=lambda: self._interrupted or self._is_frozen)
             except GivenUp:
@@ -94,8 +98,13 @@ class Holding(Controls):
 
     @property
     def _is_untold(self) -> bool:
-        """Whether something has been done to the attempt in hand that its record does not show yet."""
-        return self._rollout is not None and bool(self._done_to(self._rollout))
+        """Whether something has been done to the attempt in hand that its record is to show, and does not yet."""
+        return not self._state.reset and self._rollout is not None and bool(self._done_to(self._rollout))
+
+    @property
+    def _is_asked(self) -> bool:
+        """Whether somebody has said something that whoever waits is to look at."""
+        return bool(self._state.again) or self._is_untold
 
     def _actions(self, rollout: Rollout) -> list[messages.Action]:
         """Take what has been done to an attempt and is in no record yet."""

@@ -128,13 +128,14 @@ class Running:
         return workflow.info().get_current_history_length() >= MOST_EVENTS or self._signals >= MOST_SIGNALS
 
     async def _continue_as_new_if_long(self) -> None:
-        if self._is_long and not self._gone:
+        if self._is_long:
             await self._continue_as_new()
 
     async def _continue_as_new(self) -> None:
-        """Go on as a new run with the same state; what was asked of this one is answered first."""
+        """Go on as a new run with the same state, unless it is over; what was asked of this one is answered first."""
         await workflow.wait_condition(workflow.all_handlers_finished)
-        workflow.continue_as_new(self._state.model_copy(update={"pending": self._change}))
+        if not self._gone:
+            workflow.continue_as_new(self._state.model_copy(update={"pending": self._change}))
 
     def _tell(self, updates: story.Updates) -> None:
         workflow.upsert_search_attributes(updates)

@@ -183,7 +183,7 @@ class Stages(Gates):
         passed = not rollout.blocked and workflow.now() >= datetime.fromisoformat(rollout.deadline)
         request = _reading(rollout, stage, index, passed)
         state = await self._write(steps.AWAIT_ROLLOUT, request, story.await_line(stage))
-        if passed and not state.done and not self._gone:
+        if passed and not state.done:
             await self._block(rollout)
         return state
 
@@ -194,10 +194,6 @@ class Stages(Gates):
         if self._state.hold:
             self._state.hold.told = 0
         await self._continue_as_new()
-
-    @property
-    def _is_asked(self) -> bool:
-        return bool(self._state.again) or self._is_untold
 
     def _worth_a_look(self, stage: Stage) -> bool:
         """The watcher says that the stage is done, stuck, or as far as its present step goes; whether it is, is for
