@@ -5,9 +5,10 @@ deletion has one of its own; so what was written first is told first, across kin
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 
 from pods_seen import DEADLINE
 
@@ -44,6 +45,7 @@ class Stream:
         self.live: dict[Key, Object] = {}
         self._cluster, self._namespace, self._kinds = cluster, namespace, kinds
         self._events: list[Object] = []
+        self._heard: dict[Key, int] = {}
         self._news = asyncio.Event()
         self._watches: list[asyncio.Task[None]] = []
 
@@ -85,14 +87,13 @@ class Stream:
 
     async def writes(self) -> list[Written]:
         """All writes up to now, in their order."""
-        for kind in self._kinds:
-            async for page in self._cluster.pages(kind, self._namespace):
-                listed = {obj["metadata"]["name"]: obj["metadata"]["resourceVersion"] for obj in page.items}
-                await self.until(lambda kind=kind, listed=listed: self._versions(kind) == listed, what=f"every {kind}")
+        end = await self.caught_up()
         held: dict[Key, Object] = {}
         written = []
         for event in sorted(self._events, key=lambda event: _version(event["object"])):
             obj = event["object"]
+            if _version(obj) > end:
+                break
             key = kind_of(obj), obj["metadata"]["name"]
             former, present = held.pop(key, None), None
             if event["type"] != "DELETED":
@@ -100,8 +101,27 @@ class Stream:
             written.append(Written(_version(obj), former, present))
         return written
 
-    def _versions(self, kind: Kind) -> dict[str, str]:
-        return {obj["metadata"]["name"]: obj["metadata"]["resourceVersion"] for obj in self.of(kind)}
+    async def caught_up(self) -> int:
+        """Wait until no watch is behind what the server held when this was called, whatever is written meanwhile.
+
+        Returns:
+            The version up to which no write is missing.
+        """
+        ends = []
+        for kind in self._kinds:
+            listed: dict[str, int] = {}
+            async for page in self._cluster.pages(kind, self._namespace):
+                listed |= {obj["metadata"]["name"]: _version(obj) for obj in page.items}
+                end = int(page.resource_version)
+            ends.append(end)
+            await self.until(partial(self._has_told, kind, listed, end), what=f"every {kind}")
+        return min(ends)
+
+    def _has_told(self, kind: Kind, listed: Mapping[str, int], end: int) -> bool:
+        """Whether the kind's watch has told of all that was listed, and that what was not is gone."""
+        present = all(self._heard.get((kind, name), 0) >= version for name, version in listed.items())
+        held = {obj["metadata"]["name"]: _version(obj) for obj in self.of(kind)}
+        return present and not any(version <= end for name, version in held.items() if name not in listed)
 
     async def _watch(self, kind: Kind, listening: asyncio.Event) -> None:
         """Until cancelled. A watch that ends, or that a kind of short standing refuses, goes on where it was."""
@@ -129,6 +149,7 @@ class Stream:
     def _note(self, event: Object) -> None:
         self._events.append(event)
         key = kind_of(event["object"]), event["object"]["metadata"]["name"]
+        self._heard[key] = _version(event["object"])
         if event["type"] == "DELETED":
             self.live.pop(key, None)
         else:
