@@ -135,7 +135,8 @@ class Controls(Running):
         if self._rollout.lacks:
             what = f"room for {stage.name} is" if self._rollout.ahead == CAPACITY else f"images for {stage.name} are"
             return f"attempt {request.attempt}: {what} looked for again, with a new deadline"
-        return f"attempt {request.attempt}: stage {stage.name} is applied again, with a new deadline"
+        until = "" if stage.held else ", with a new deadline"
+        return f"attempt {request.attempt}: stage {stage.name} is applied again{until}"
 
     @replay.validator
     def _may_replay(self, request: ReplayRequest) -> None:

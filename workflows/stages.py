@@ -108,7 +108,7 @@ class Stages(Gates):
             self._tell(story.phase("Blocked"))
 
     async def _go_on_by_a_step(self, rollout: Rollout, stage: Stage, index: int, step: str) -> None:
-        """Roles in proportion have come as far as they might, and may go further. One that was late has a new hour."""
+        """Roles in proportion have come as far as they might, and may go further. What was late has a new deadline."""
         if rollout.blocked:
             rollout.blocked = False
             rollout.deadline = (workflow.now() + timedelta(seconds=stage.deadline_seconds)).isoformat()
