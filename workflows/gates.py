@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from temporalio import workflow
 
-from workflows.holding import Holding
+from workflows.holding import BEGINS_NOTHING, Holding
 
 with workflow.unsafe.imports_passed_through():
     from omeflow.api import messages, steps
@@ -108,7 +108,9 @@ class Gates(Holding):
         """After a deadline that has passed: undo the attempt if its policy says so, once, unless somebody holds it, or
         has wanted something else since."""
         once = rollout.rolled_back or rollout.change.cause == messages.ROLLBACK
-        if on_failure != ROLLBACK or once or self._state.hold or self._interrupted or self._is_asked:
+        if on_failure != ROLLBACK or once or self._state.hold:
+            return False
+        if (self._interrupted or self._is_asked) and workflow.patched(BEGINS_NOTHING):
             return False
         rollout.rolled_back = True
         asked = {"cause": messages.ROLLBACK, "detail": f"the deadline passed; {why}", "to": 0, "replays": 0}

@@ -18,7 +18,8 @@ with workflow.unsafe.imports_passed_through():
 
 
 BEGINS_NOTHING = "begins-nothing"
-"""Patch: before it, the writes that belong to one in hand were begun although something newer was to be taken up."""
+"""Patch: before it, the writes that belong to one in hand, or a rollback by policy, were begun although something newer
+was to be taken up."""
 
 
 class Holding(Controls):

@@ -183,7 +183,7 @@ class Stages(Gates):
         passed = not rollout.blocked and workflow.now() >= datetime.fromisoformat(rollout.deadline)
         request = _reading(rollout, stage, index, passed)
         state = await self._write(steps.AWAIT_ROLLOUT, request, story.await_line(stage))
-        if passed and not state.done:
+        if passed and not state.done and not self._gone:
             await self._block(rollout)
         return state
 
