@@ -115,16 +115,20 @@ def _last_change(facts: Facts) -> Verdict:
         return Verdict("False", status.reason or "Failed", said)
     if status.wait or status.retrying:
         until = f" (until {status.wait.deadline})" if status.wait and status.wait.deadline else ""
-        seen = "; ".join(
-            state.waits_for for state in facts.roles.values() if state.role in _in_hand(last) and state.waits_for
-        )
-        message = f"attempt {number}, {status.awaited(seen)}{until}"
+        message = f"attempt {number}, {status.awaited(_seen(facts))}{until}"
         if status.phase is Phase.PAUSED:
             return Verdict("Unknown", "Paused", message)
         if status.phase is Phase.BLOCKED:
             return Verdict("False", "Blocked", message)
         return Verdict("Unknown", "Progressing", message)
     return Verdict("Unknown", "Planning", f"attempt {number} is being planned")
+
+
+def _seen(facts: Facts) -> str:
+    """What the roles of the stage in hand wait for, by role where there are several: they say the same things."""
+    in_hand = _in_hand(facts.last)
+    waiting = [state for state in facts.roles.values() if state.role in in_hand and state.waits_for]
+    return "; ".join(f"{one.role}: {one.waits_for}" if len(in_hand) > 1 else one.waits_for for one in waiting)
 
 
 def _in_hand(last: InferenceRollout) -> Sequence[str]:

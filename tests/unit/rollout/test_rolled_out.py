@@ -74,6 +74,24 @@ def test_rolled_out_says_how_the_last_attempt_went(last: InferenceRollout, expec
     assert condition(status_of(serving("engine"), last=last), "RolledOut") == expected
 
 
+@pytest.mark.parametrize(
+    ("roles", "said"),
+    [
+        (["engine"], "1 of 2 at the new revision"),
+        (["engine", "decoder"], "engine: 1 of 2 at the new revision; decoder: 3 of 4 at the new revision"),
+    ],
+)
+def test_what_a_role_waits_for_is_told_with_its_name_where_others_are_updated_with_it(
+    roles: list[str], said: str
+) -> None:
+    stage = IN_HAND.model_copy(update={"roles": roles})
+    last = record(4, phase=Phase.PROGRESSING, wait=WAIT, stages=[stage])
+    engine = serving("engine", waits_for="1 of 2 at the new revision")
+    decoder = serving("decoder", waits_for="3 of 4 at the new revision")
+    shown = condition(status_of(engine, decoder, last=last), "RolledOut")
+    assert shown["message"] == f"attempt 4, stage engine: {said} (until 2026-11-22T12:00:00Z)"
+
+
 def test_a_step_that_is_tried_again_comes_before_what_its_roles_wait_for() -> None:
     last = record(4, phase=Phase.PROGRESSING, wait=WAIT, stages=[IN_HAND], retrying="apply-workload is tried again: no")
     said = condition(status_of(serving("engine", waits_for="1 of 2 pods are ready"), last=last), "RolledOut")
