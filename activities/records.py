@@ -209,9 +209,7 @@ class Records:
     async def _apply_status(self, record: InferenceRollout, status: Status, *, reopen: bool) -> Object:
         phase = record.status.phase
         if phase.closed and phase is not status.phase and (phase is Phase.SUPERSEDED or not reopen):
-            raise Outdated(
-                f"attempt {record.spec.number} is {phase.lower()}: {record.status.message or 'it has ended'}"
-            )
+            raise Outdated(f"attempt {record.spec.number} {phase.said}: {record.status.message or 'it has ended'}")
         written = InferenceRollout(metadata=record.metadata, spec=record.spec, status=status).status_manifest()
         written["metadata"] |= {key: record.metadata[key] for key in ("uid", "resourceVersion")}
         return await self._cluster.apply(written, manager=RECORD_MANAGER, force=True, subresource="status")

@@ -41,6 +41,11 @@ class Phase(StrEnum):
     def closed(self) -> bool:
         return self in (Phase.SUCCEEDED, Phase.FAILED, Phase.SUPERSEDED)
 
+    @property
+    def said(self) -> str:
+        """For a sentence about an attempt: `is blocked`, `has failed`."""
+        return f"{'has' if self in (Phase.SUCCEEDED, Phase.FAILED) else 'is'} {self.lower()}"
+
 
 class _Part(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore")

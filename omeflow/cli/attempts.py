@@ -119,7 +119,7 @@ def standing(record: InferenceRollout) -> str:
     if waits_for := status.awaited():
         until = f", until {status.wait.deadline}" if status.wait and status.wait.deadline else ""
         return f"attempt {number} {status.phase.lower()}, {waits_for}{until}"
-    return f"attempt {number} is {status.phase.lower()}"
+    return f"attempt {number} {status.phase.said}"
 
 
 def told(outcome: str, message: str, attempt: int | None = None) -> Manifest:
@@ -137,7 +137,7 @@ def ended_as(records: list[InferenceRollout], since: int, ended: str) -> Manifes
     if last is None or last.spec.number <= since:
         return told("nothing", ended, last.spec.number if last else None)
     phase = last.status.phase
-    verb = "converged" if phase is Phase.SUCCEEDED else f"is {phase.lower()}"
+    verb = "converged" if phase is Phase.SUCCEEDED else phase.said
     return told(str(phase), f"attempt {last.spec.number} {verb}: {last.status.message or ended}", last.spec.number)
 
 

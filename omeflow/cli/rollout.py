@@ -175,7 +175,7 @@ def _idle(records: list[InferenceRollout]) -> str:
     if not records:
         return "there is no attempt yet"
     last = records[-1]
-    ended = f"attempt {last.spec.number} is {last.status.phase.lower()}"
+    ended = f"attempt {last.spec.number} {last.status.phase.said}"
     if not last.status.phase.closed:
         return f"{ended}, and has no run: it is started again within 10 minutes"
     if last.spec.cause == ROLLBACK:

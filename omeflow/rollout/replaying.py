@@ -71,4 +71,4 @@ def _outdated(older: Sequence[InferenceRollout], since: int) -> str:
 def _standing(record: InferenceRollout) -> str:
     status = record.status
     said = f": {status.message}" if status.message else ""
-    return f"attempt {record.spec.number} is {status.phase.lower()}{said}"
+    return f"attempt {record.spec.number} {status.phase.said}{said}"

@@ -35,7 +35,7 @@ async def test_a_paused_rollout_takes_an_edit_up_and_carries_it_out_when_it_is_r
         await serving(platform)
         assert await rollout(platform, ours, "pause") == (
             3,
-            {"outcome": "nothing", "attempt": 1, "message": "nothing to pause: attempt 1 is succeeded"},
+            {"outcome": "nothing", "attempt": 1, "message": "nothing to pause: attempt 1 has succeeded"},
         )
         await platform.edit(NAME, image(BROKEN, "engine"))
         await phase(platform, 2, "Progressing")
@@ -105,7 +105,7 @@ async def test_what_is_rolled_back_stays_away_until_the_next_edit(undisturbed: P
             former = await give_runtime(platform, NEW)
             await told(platform, "UpdateAvailable")
             code, answer = await rollout(platform, ours, "approve")
-            assert (code, answer["message"][:56]) == (3, "nothing to approve: attempt 3 is succeeded, a rollback: ")
+            assert (code, answer["message"][:57]) == (3, "nothing to approve: attempt 3 has succeeded, a rollback: ")
             await give_runtime(platform, former)
             await told(platform, "Converged")
             assert [one.spec.number for one in await platform.attempts(NAME)] == [1, 2, 3]

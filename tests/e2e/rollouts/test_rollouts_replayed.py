@@ -169,7 +169,7 @@ OBSTACLES = {
 async def by_command(platform: Platform, settings: Settings) -> None:
     code, told, said = await command(platform, settings)
     assert (code, told["outcome"], told["attempt"]) == (0, "Succeeded", 3), (told, said)
-    assert "attempt 2 is failed" in said
+    assert "attempt 2 has failed" in said
 
 
 async def by_reset_to_the_first_task(platform: Platform, settings: Settings) -> None:

@@ -46,7 +46,7 @@ def test_an_attempt_without_outcome_that_a_newer_one_has_overtaken_is_not_replay
         (
             [FAILED, record(2, phase=Phase.FAILED)],
             1,
-            "attempt 1 is not the one to replay any more: attempt 2 is failed",
+            "attempt 1 is not the one to replay any more: attempt 2 has failed",
         ),
     ],
 )
