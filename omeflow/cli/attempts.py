@@ -81,6 +81,20 @@ async def ask(client: Client, service: Service, verb: str, request: ControlReque
     return said
 
 
+async def ensure_taken(client: Client, service: Service) -> None:
+    """Check that Temporal will take what is to be told to the service's run, before anything is written for it.
+
+    Raises:
+        Unavailable: Temporal does not answer as it should.
+        Terminal: it has no such namespace.
+    """
+    try:
+        await client.get_workflow_handle(service.workflow_id).describe()
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND or lacks_namespace(error):
+            raise refused(error) from error
+
+
 async def follow(cluster: Cluster, client: Client, service: Service, *, since: int) -> str:
     """Say how it goes until the run has ended; returns how it did, if it says so itself."""
     shown = ""

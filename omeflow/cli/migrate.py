@@ -13,6 +13,7 @@ from omeflow.cli.attempts import (
     attempts_of,
     change_of,
     ended_as,
+    ensure_taken,
     exit_code,
     find_service,
     follow,
@@ -84,6 +85,7 @@ async def _migrate(
         if dry_run:
             return told(PLANNED, "nothing was written") | plan
         client = await connect(settings)
+        await ensure_taken(client, service)
         edited = await migration.begin(manifest, found)
         change = change_of(edited, cause=EDIT, detail=f"metadata.annotations.{DEPLOYMENT_MODE}")
         # As the watcher will tell it, whoever is first: so there is a run to follow.

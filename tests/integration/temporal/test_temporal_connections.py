@@ -13,7 +13,7 @@ from tls_in_front import Pair, authority, issued, tls_in_front
 
 from omeflow.api.errors import OmeflowError, Terminal
 from omeflow.api.messages import PAUSE, ControlRequest
-from omeflow.cli.attempts import ask
+from omeflow.cli.attempts import ask, ensure_taken
 from workers.settings import Settings
 from workers.temporal import DevServer, connect, dev_server, ensure_search_attributes
 from workers.watching.queue import Service
@@ -216,6 +216,8 @@ async def test_a_namespace_that_there_is_not_is_named_and_not_taken_for_a_run_th
         await ensure_search_attributes(client)
     with pytest.raises(Terminal, match=sentence):
         await ask(client, Service("demo", "chat"), PAUSE, request)
+    with pytest.raises(Terminal, match=sentence):
+        await ensure_taken(client, Service("demo", "chat"))
 
 
 async def test_a_service_without_an_open_run_has_nobody_to_ask(plain: DevServer, environment: Environment) -> None:
@@ -223,3 +225,4 @@ async def test_a_service_without_an_open_run_has_nobody_to_ask(plain: DevServer,
     client = await connect(Settings(temporal_address=plain.address))
     request = ControlRequest(uid="u", attempt=1, by="somebody", gate="", to=0)
     assert await ask(client, Service("demo", "chat"), PAUSE, request) is None
+    await ensure_taken(client, Service("demo", "chat"))  # one may be started
