@@ -30,6 +30,11 @@ def is_scaled(config: ComponentConfig) -> bool:
     return autoscaler_class(config) != EXTERNAL
 
 
+def first_count(config: ComponentConfig, *, scaled: bool) -> int:
+    """The count at creation, and the lower bound of a scaler: an autoscaler leaves an object with no replicas alone."""
+    return max(1, config.extension.least) if scaled else config.extension.least
+
+
 def autoscaler(
     owner: Owner,
     config: ComponentConfig,
@@ -54,7 +59,7 @@ def autoscaler(
             f"{_service(owner)}: annotation {AUTOSCALER_CLASS} asks for {scaler!r} for the {config.role}; it must be"
             f" {HPA}, {KEDA} or {EXTERNAL}"
         )
-    minimum = max(1, 1 if config.extension.min_replicas is None else config.extension.min_replicas)
+    minimum = first_count(config, scaled=True)
     maximum = max(config.extension.max_replicas or 0, minimum)
     reference = {"apiVersion": target.api_version, "kind": target.name, "name": target_name}
     if scaler == KEDA:

@@ -41,7 +41,7 @@ def budget_of_instances(owner: Owner, config: ComponentConfig, *, selector: Mapp
             " Kubernetes cannot count for pods of a RoleBasedGroup, so that no node could be drained; give"
             f" spec.{config.role}.minAvailable as a number of replicas"
         )
-    count = 1 if config.extension.min_replicas is None else config.extension.min_replicas
+    count = config.extension.least
     staying = int(bounds.get("minAvailable", max(0, count - 1)))
     if not staying:
         return None

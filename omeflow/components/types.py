@@ -45,6 +45,11 @@ class Extension:
     max_unavailable: int | str | None = None
     deployment_strategy: Json | None = None
 
+    @property
+    def least(self) -> int:
+        """`min_replicas`, and one where the component says none."""
+        return 1 if self.min_replicas is None else self.min_replicas
+
 
 @dataclass(frozen=True, slots=True)
 class ComponentConfig:

@@ -10,7 +10,7 @@ from typing import Any
 from omeflow.api.errors import Invalid
 from omeflow.api.kinds import ROLE_BASED_GROUP, SCALING_ADAPTER
 from omeflow.components.types import ComponentConfig, DeploymentMode, Json
-from strategies.autoscaling import is_scaled
+from strategies.autoscaling import first_count, is_scaled
 from strategies.contract import DesiredRole, Owner
 from strategies.digests import digest
 from strategies.rbg.admission import created_anew
@@ -59,13 +59,12 @@ def desired_role(owner: Owner, config: ComponentConfig, annotations: Mapping[str
     if told := asked.role_annotations():
         decisive = {**body, "told": told}  # under a name of their own: annotations do not count by themselves
         body["annotations"] = told
-    minimum = 1 if config.extension.min_replicas is None else config.extension.min_replicas
     scaled = is_scaled(config)
     return DesiredRole(
         role=config.role,
         body=body,
         digest=digest(decisive),
-        min_replicas=max(1, minimum) if scaled else minimum,  # an HPA leaves an object with no replicas alone
+        min_replicas=first_count(config, scaled=scaled),
         scaled=scaled,
         workloads=[{"apiVersion": ROLE_BASED_GROUP.api_version, "kind": ROLE_BASED_GROUP.name, "name": owner.name}],
         counted={"apiVersion": SCALING_ADAPTER.api_version, "kind": SCALING_ADAPTER.name, "name": config.name},

@@ -54,7 +54,7 @@ def _template_annotations(config: ComponentConfig) -> dict[str, str]:
     extension = config.extension
     kept = {key: text for key, text in config.annotations.items() if key not in _OF_THE_SERVICE}
     scaling: dict[str, Any] = {
-        "min-scale": 1 if extension.min_replicas is None else extension.min_replicas,
+        "min-scale": extension.least,
         "max-scale": extension.max_replicas or None,
         "target": extension.scale_target,
         "metric": extension.scale_metric,

@@ -22,7 +22,7 @@ _RAY_PORTS = {"dashboard": 8265, "metrics": 8000, "redis": 6379}
 
 def cluster_count(config: ComponentConfig) -> int:
     """Clusters that the component is to have: its minReplicas (upstream panics without, ome.md 16.70)."""
-    return 1 if config.extension.min_replicas is None else config.extension.min_replicas
+    return config.extension.least
 
 
 def cluster_name(config: ComponentConfig, index: int) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from omeflow.api.errors import Invalid
 from omeflow.api.kinds import DEPLOYMENT, LEADER_WORKER_SET, kind_of, title
 from omeflow.components.types import ComponentConfig, DeploymentMode, Json
-from strategies.autoscaling import is_scaled
+from strategies.autoscaling import first_count, is_scaled
 from strategies.contract import DesiredRole, Manifest, Owner, reference_to
 from strategies.digests import digest
 from strategies.single_component.deployment import deployment
@@ -31,12 +31,11 @@ def desired_role(owner: Owner, config: ComponentConfig, *, configuration: Mappin
     body = {title(manifest): manifest for manifest in manifests}
     first = manifests[0] if manifests else None
     scaled = config.mode is DeploymentMode.RAW and is_scaled(config)
-    minimum = 1 if config.extension.min_replicas is None else config.extension.min_replicas
     return DesiredRole(
         role=config.role,
         body=body,
         digest=digest(body),
-        min_replicas=max(1, minimum) if scaled else minimum,  # an HPA leaves an object with no replicas alone
+        min_replicas=first_count(config, scaled=scaled),
         scaled=scaled,
         workloads=[reference_to(manifest) for manifest in manifests],
         counted=reference_to(first) if first and kind_of(first) in _COUNTED else None,
