@@ -12,7 +12,7 @@ from omeflow.api.kinds import ROLE_BASED_GROUP
 from omeflow.api.names import ATTEMPT, FIELD_MANAGER, ISVC_LABEL, role_attempt, seed_manager
 from omeflow.api.ownership import owners
 from omeflow.api.rollouts import owner_reference
-from strategies.contract import Apply, LiveLimits, Manifest, Owner, RoleVersion, UpdateLimits
+from strategies.contract import Apply, Live, LiveLimits, Manifest, Owner, RoleVersion, UpdateLimits
 from strategies.rbg.asked import GROUP_ANNOTATIONS
 
 
@@ -72,6 +72,11 @@ def removal(
     ]
 
 
+def live_group(service: str, live: Live) -> Manifest | None:
+    """The service's RoleBasedGroup; None if there is none."""
+    return next((found for found in live.of(ROLE_BASED_GROUP) if found["metadata"]["name"] == service), None)
+
+
 def live_counts(live: Manifest | None) -> dict[str, int]:
     """Replica count by role, as stored."""
     if live is None:
@@ -82,8 +87,14 @@ def live_counts(live: Manifest | None) -> dict[str, int]:
 def live_limits(live: Manifest | None) -> dict[str, LiveLimits]:
     """Count and limits by role, as stored."""
     bodies = {role["name"]: role for role in live["spec"]["roles"]} if live else {}
-    updates = {role: (body.get("rolloutStrategy") or {}).get("rollingUpdate") or {} for role, body in bodies.items()}
-    return {role: LiveLimits(count, UpdateLimits.of(updates[role])) for role, count in live_counts(live).items()}
+    limits = {role: UpdateLimits.of(live_update(body)) for role, body in bodies.items()}
+    return {role: LiveLimits(count, limits[role]) for role, count in live_counts(live).items()}
+
+
+def live_update(role: Manifest) -> Manifest:
+    """How a role of a live group is updated, as stored."""
+    found: Manifest = (role.get("rolloutStrategy") or {}).get("rollingUpdate") or {}
+    return found
 
 
 def rolling_update(body: Manifest, limits: UpdateLimits | None = None) -> Manifest:

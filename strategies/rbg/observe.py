@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from omeflow.api.kinds import (
     COORDINATED_POLICY,
     POD,
-    ROLE_BASED_GROUP,
     ROLE_INSTANCE,
     ROLE_INSTANCE_SET,
     SCALING_ADAPTER,
@@ -21,9 +20,10 @@ from omeflow.api.names import ATTEMPT, ROLE_NAME, role_attempt
 from omeflow.rollout.roles import RoleState
 from strategies.contract import Live, Manifest
 from strategies.pods import crashes, labels
+from strategies.rbg.group import live_group, live_update
 from strategies.rbg.hindrance import held_back, hindrance, is_blind, not_taken_up, other_count
 from strategies.rbg.instances import Instance, instances, ordinals, stuck
-from strategies.surging import kept_back, resolved
+from strategies.surging import Bound, kept_back, resolved
 
 
 def served_attempts(group: Manifest | None) -> dict[str, int]:
@@ -36,7 +36,7 @@ def served_attempts(group: Manifest | None) -> dict[str, int]:
 
 
 def role_states(service: str, live: Live) -> dict[str, RoleState]:
-    group = next((group for group in live.of(ROLE_BASED_GROUP) if group["metadata"]["name"] == service), None)
+    group = live_group(service, live)
     if group is None:
         return {}
     marks = served_attempts(group)
@@ -79,8 +79,14 @@ class _Seen:
         return int(self.role.get("replicas", 1))
 
     @property
+    def asked_partition(self) -> Bound:
+        """As the role says it: a number, or a share."""
+        found: Bound = live_update(self.role).get("partition", 0)
+        return found
+
+    @property
     def partition(self) -> int:
-        return resolved(_bounds(self.role).get("partition", 0), self.wanted, up=True)
+        return resolved(self.asked_partition, self.wanted, up=True)
 
 
 def _role_state(seen: _Seen, workload: Manifest | None) -> RoleState:
@@ -149,7 +155,7 @@ def _waits_for(seen: _Seen, workload: Manifest, found: Sequence[Instance]) -> st
         return _and(f"{subject} has {spec} replicas, its role asks for {wanted}", why)
     done = sum(instance.ready and instance.current for instance in found)
     if done < wanted:
-        kept = kept_back(_bounds(seen.role).get("partition", 0))
+        kept = kept_back(seen.asked_partition)
         late = f"{done} of {wanted} at the new revision and available{kept}"
         return _and(late, hindrance(workload, seen.objects, seen.pods, found))
     if len(found) > wanted:
@@ -175,14 +181,8 @@ def _is_taken_up(seen: _Seen, workload: Manifest) -> bool:
     """Whether the set has the count and the partition of its role, and has seen them."""
     spec = workload["spec"]
     counts = spec.get("replicas", 1) == seen.wanted
-    same = (spec.get("updateStrategy") or {}).get("partition", 0) == _bounds(seen.role).get("partition", 0)
+    same = (spec.get("updateStrategy") or {}).get("partition", 0) == seen.asked_partition
     return counts and same and _is_observed(workload)
-
-
-def _bounds(role: Manifest) -> Manifest:
-    """Of the role's rolling update."""
-    found: Manifest = (role.get("rolloutStrategy") or {}).get("rollingUpdate") or {}
-    return found
 
 
 def _is_closed(workload: Manifest) -> bool:

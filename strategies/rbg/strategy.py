@@ -37,6 +37,7 @@ from strategies.rbac import router_rbac
 from strategies.rbg import group, observe
 from strategies.rbg.asked import ensure_understood
 from strategies.rbg.coordination import coordinated_policy
+from strategies.rbg.group import live_group
 from strategies.rbg.roles import RECREATE, desired_role
 from strategies.rbg.surge import role_surge
 from strategies.rbg.warmup import warmup
@@ -106,14 +107,14 @@ class RBGStrategy:
     def workload(
         self, owner: Owner, roles: Mapping[str, RoleVersion], live: Live, limits: Mapping[str, UpdateLimits] = {}
     ) -> list[Apply]:
-        return group.applies(owner, roles, _group(owner.name, live), limits)
+        return group.applies(owner, roles, live_group(owner.name, live), limits)
 
     def removal(
         self, owner: Owner, roles: Mapping[str, RoleVersion], leaving: Sequence[str], live: Live
     ) -> list[Apply]:
         staying = {role: version for role, version in roles.items() if role not in leaving}
         going = {role: roles.get(role) for role in leaving}
-        return group.removal(owner, staying, going, _group(owner.name, live))
+        return group.removal(owner, staying, going, live_group(owner.name, live))
 
     def limits(self, role: DesiredRole) -> UpdateLimits:
         update = group.rolling_update(role.body)
@@ -121,19 +122,20 @@ class RBGStrategy:
 
     def live_limits(self, service: str, roles: Iterable[DesiredRole], live: Live) -> dict[str, LiveLimits]:
         wanted = {role.role for role in roles}
-        return {role: found for role, found in group.live_limits(_group(service, live)).items() if role in wanted}
+        found = group.live_limits(live_group(service, live))
+        return {role: limits for role, limits in found.items() if role in wanted}
 
     def surge(
         self, service: str, roles: Sequence[DesiredRole], live: Live, limits: Mapping[str, UpdateLimits] = {}
     ) -> list[Surge]:
-        found, pods = _group(service, live), live.of(POD)
+        found, pods = live_group(service, live), live.of(POD)
         return [surge for role in roles for surge in role_surge(role, found, pods, limits.get(role.role))]
 
     def warm_up(self, owner: Owner, attempt: int, role: DesiredRole, live: Live) -> Manifest | None:
         return warmup(owner, attempt, role, live.of(POD))
 
     def served_attempts(self, service: str, live: Live) -> dict[str, int]:
-        return observe.served_attempts(_group(service, live))
+        return observe.served_attempts(live_group(service, live))
 
     def role_states(self, service: str, live: Live) -> dict[str, RoleState]:
         return observe.role_states(service, live)
@@ -163,10 +165,6 @@ def _refuse_other_mode(owner: Owner, config: ComponentConfig) -> None:
             f"InferenceService {owner.namespace}/{owner.name}: spec.{config.role}.annotations[{DEPLOYMENT_MODE}] asks"
             f" for {asked}, but a RoleBasedGroup runs this {config.role} as {config.mode}; remove the annotation"
         )
-
-
-def _group(service: str, live: Live) -> Manifest | None:
-    return next((found for found in live.of(ROLE_BASED_GROUP) if found["metadata"]["name"] == service), None)
 
 
 def _remedy(role: str, mode: DeploymentMode) -> str:

@@ -12,13 +12,13 @@ from omeflow.rollout.roles import Ordinals, RoleState
 from strategies.contract import Live, Manifest
 from strategies.pods import crashes, is_over, is_ready, is_terminating, labels, trouble
 from strategies.single_component.conditions import is_observed
-from strategies.single_component.newest_groups import newest_groups
+from strategies.single_component.newest_groups import REVISION, newest_groups
+from strategies.single_component.writing import rolling_update
 from strategies.surging import kept_back
 
 _PREFIX = "leaderworkerset.sigs.k8s.io/"
 NAME = f"{_PREFIX}name"
 GROUP = f"{_PREFIX}group-index"
-REVISION = f"{_PREFIX}template-revision-hash"
 
 
 def leader_worker_set_state(role: str, objects: Sequence[Manifest], live: Live) -> RoleState:
@@ -35,7 +35,7 @@ def leader_worker_set_state(role: str, objects: Sequence[Manifest], live: Live) 
     counted = _counted(workload, "updatedReplicas") if is_observed(workload) else 0
     one = len(revisions) == 1
     settled = is_observed(workload) and counted >= min(len(groups), desired) and len(revisions) < 2
-    partition = _bounds(workload).get("partition", 0)
+    partition = _partition(workload)
     replicas = _counted(workload, "replicas")
     new = newest_groups(groups, replicas=replicas, updated=counted, partition=partition)
     ordinals = _ordinals(new, groups, desired, size) if new is not None and is_observed(workload) else None
@@ -76,7 +76,7 @@ def _waits_for(
     if not is_observed(workload):
         return f"{subject} has not been observed by its controller yet"
     if updated < desired:
-        kept = kept_back(_bounds(workload).get("partition", 0))
+        kept = kept_back(_partition(workload))
         said = f"{updated} of {desired} groups at the new revision and available{kept}"
         pods = [pod for members in groups.values() for pod in members]
         return "; ".join(filter(None, [said, trouble(pods) or _incomplete(groups, size)]))
@@ -88,9 +88,8 @@ def _waits_for(
     return ""
 
 
-def _bounds(workload: Manifest) -> Manifest:
-    """Of its rolling update."""
-    found: Manifest = (workload["spec"].get("rolloutStrategy") or {}).get("rollingUpdateConfiguration") or {}
+def _partition(workload: Manifest) -> int:
+    found: int = (rolling_update(workload) or {}).get("partition", 0)
     return found
 
 

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 
 from strategies.contract import Manifest
 from strategies.pods import is_terminating, labels
+from strategies.single_component.serving_pods import WORKER_INDEX
 
-_WORKER = "leaderworkerset.sigs.k8s.io/worker-index"
-_REVISION = "leaderworkerset.sigs.k8s.io/template-revision-hash"
+REVISION = "leaderworkerset.sigs.k8s.io/template-revision-hash"
 _SIZE = "leaderworkerset.sigs.k8s.io/size"
 
 
@@ -36,7 +36,7 @@ def newest_groups(
     for ordinal, leader in leaders.items():
         if is_terminating(leader):
             continue
-        revision = labels(leader).get(_REVISION, "")
+        revision = labels(leader).get(REVISION, "")
         known.setdefault(revision, set()).add(int(ordinal))
         alone = (leader["metadata"].get("annotations") or {}).get(_SIZE, "1") == "1"
         if alone or len(groups[ordinal]) > 1:
@@ -52,4 +52,4 @@ def newest_groups(
 
 
 def _leader(members: Sequence[Manifest]) -> Manifest | None:
-    return next((pod for pod in members if labels(pod).get(_WORKER) == "0"), None)
+    return next((pod for pod in members if labels(pod).get(WORKER_INDEX) == "0"), None)
