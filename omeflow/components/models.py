@@ -6,6 +6,7 @@ from omeflow.api.errors import BaseModelNotFound, BaseModelNotReady, Invalid, No
 from omeflow.api.kinds import CLUSTER_BASE_MODEL
 from omeflow.api.names import dns_label, truncate
 from omeflow.components.inputs import Inputs, ObjectValues, ServiceValues
+from omeflow.components.shape import model_problem
 from omeflow.components.types import Json
 
 
@@ -63,7 +64,7 @@ def resolve_model(inputs: Inputs, *, service: ServiceValues) -> Model:
         service: the service with its defaults.
 
     Raises:
-        Invalid: the service names no model, or the model has no format.
+        Invalid: the service names no model, or the model has no format, or a field that is not of its type.
         BaseModelNotReady: the model is disabled.
         BaseModelNotFound: there is no model of that name.
         NotServed: the cluster does not serve models.
@@ -84,6 +85,8 @@ def resolve_model(inputs: Inputs, *, service: ServiceValues) -> Model:
     model = Model(inputs.model)
     if model.spec.get("disabled"):
         raise BaseModelNotReady(f"spec.model.name refers to {model}, which is disabled: enable it, or name another")
+    if problem := model_problem(model.spec):
+        raise Invalid(f"spec.model.name refers to {model}: {problem}; correct it there")
     if not model.format.get("name"):
         raise Invalid(f"spec.model.name refers to {model}, which has no spec.modelFormat.name: set it there")
     return model

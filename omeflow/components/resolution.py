@@ -37,6 +37,7 @@ from omeflow.components.references import (
     namespace_first,
     reference_to,
 )
+from omeflow.components.shape import model_problem, runtime_problem
 from omeflow.components.types import DeploymentMode, Json
 
 Reader = Callable[[Wanted], Iterable[Manifest]]
@@ -219,7 +220,7 @@ def _runtime(
     if places := _named(service, RUNTIME, SERVING_RUNTIME, CLUSTER_SERVING_RUNTIME):
         return _first(look_up, places, missing)
     former = _first(look_up, [memory.runtime], []) if memory.runtime else None
-    if model is None or model.spec.get("disabled"):
+    if model is None or model.spec.get("disabled") or model_problem(model.spec):
         return former  # the model is refused, whatever the runtime; what was chosen is not forgotten over it
     required = required_accelerators(service)
     if former is not None and selection.still_fits(former, model=model, accelerators=required):
@@ -246,7 +247,7 @@ def _accelerators(
     reasons: dict[str, str],
 ) -> dict[str, ObjectValues]:
     """The accelerator class of each role that has one (ome.md 5.1)."""
-    listed = accelerators.listed_classes(runtime) if runtime else []
+    listed = accelerators.listed_classes(runtime) if runtime and not runtime_problem(runtime.spec) else []
     roles = [role for role in accelerators.ROLES_WITH_ACCELERATOR if service.spec.get(role) is not None]
     if runtime is None or not listed:
         return {}

@@ -12,7 +12,7 @@ from omeflow.components.compatibility import incompatibility, required_accelerat
 from omeflow.components.inputs import Inputs, ObjectValues, ServiceValues
 from omeflow.components.models import Model
 from omeflow.components.scoring import format_for_overrides
-from omeflow.components.shape import template_problems
+from omeflow.components.shape import runtime_problem
 from omeflow.components.types import Json
 
 
@@ -34,16 +34,9 @@ class Runtime:
         return self.values.name
 
     def template(self, role: str) -> Json:
-        """The runtime's template of a component in canonical form, empty if it has none (ome.md 6.1).
-
-        Raises:
-            Invalid: a field of it is not of its type.
-        """
+        """The runtime's template of a component in canonical form, empty if it has none (ome.md 6.1)."""
         field = f"{role}Config"
-        template, path = self.values.spec.get(field) or {}, f"{self}: spec.{field}"
-        for problem in template_problems(template, role, path=path):
-            raise Invalid(problem)
-        return canonical(template, path=path)
+        return canonical(self.values.spec.get(field) or {}, path=f"{self}: spec.{field}")
 
     @property
     def legacy_containers(self) -> list[Json]:
@@ -70,6 +63,7 @@ def resolve_runtime(inputs: Inputs, *, service: ServiceValues, model: Model) -> 
         service: the service with its defaults.
 
     Raises:
+        Invalid: a field of the runtime is not of its type.
         RuntimeDisabled: it is.
         NoSupportingRuntime: the runtime does not fit, or none can be selected.
         RuntimeNotRecognized: there is no runtime of that name.
@@ -91,6 +85,8 @@ def resolve_runtime(inputs: Inputs, *, service: ServiceValues, model: Model) -> 
     runtime = Runtime(inputs.runtime)
     if inputs.runtime.spec.get("disabled"):
         raise RuntimeDisabled(f"spec.runtime.name refers to {runtime}, which is disabled: enable it, or name another")
+    if problem := runtime_problem(inputs.runtime.spec):
+        raise Invalid(f"spec.runtime.name refers to {runtime}: {problem}; correct it there")
     accelerators = required_accelerators(service)
     if reason := incompatibility(inputs.runtime.spec, model=model.spec, accelerators=accelerators):
         raise NoSupportingRuntime(

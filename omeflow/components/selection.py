@@ -12,6 +12,7 @@ from typing import NamedTuple
 from omeflow.components.compatibility import incompatibility
 from omeflow.components.inputs import ObjectValues
 from omeflow.components.scoring import Rank, is_for_auto_selection, rank
+from omeflow.components.shape import runtime_problem
 from omeflow.components.types import Json
 
 
@@ -39,15 +40,15 @@ def select_runtime(candidates: Sequence[ObjectValues], *, model: ObjectValues, a
     eligible: list[_Eligible] = []
     for runtime in sorted(candidates, key=_scope_and_name):
         reason = _unusable(runtime, model=model.spec, accelerators=accelerators)
-        one = _Eligible(runtime, rank(runtime.name, runtime.spec, model.spec))
         if reason is None and not is_for_auto_selection(runtime.spec, model.spec):
             reason = "it supports the model, but no format that matches has autoSelect"
-        elif reason is None and one.rank.score <= 0:
-            reason = "it supports the model, but with priority 0"
         if reason is None:
-            eligible.append(one)
-        else:
-            excluded[str(runtime)] = reason
+            one = _Eligible(runtime, rank(runtime.name, runtime.spec, model.spec))
+            if one.rank.score > 0:
+                eligible.append(one)
+                continue
+            reason = "it supports the model, but with priority 0"
+        excluded[str(runtime)] = reason
     if not eligible:
         return Selection(None, _refusal(candidates, excluded, model))
     best = min(eligible, key=lambda one: (one.runtime.namespace is None, one.rank))
@@ -62,6 +63,8 @@ class _Eligible(NamedTuple):
 def _unusable(runtime: ObjectValues, *, model: Json, accelerators: list[str]) -> str | None:
     if runtime.spec.get("disabled"):
         return "it is disabled"
+    if problem := runtime_problem(runtime.spec):
+        return problem
     return incompatibility(runtime.spec, model=model, accelerators=accelerators)
 
 

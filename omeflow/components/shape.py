@@ -1,7 +1,7 @@
 """Types of a service's fields, as far as the pipeline counts on them (ome.md 1.1).
 
-The full CRDs guarantee them and the minimal ones accept anything, so a service is looked at once, before all else, and
-a runtime's template when it is used.
+The full CRDs guarantee them and the minimal ones accept anything, so all are looked at once, before
+anything else is read of them.
 """
 
 from collections.abc import Iterator
@@ -84,14 +84,41 @@ _SPEC: Json = _ROLES | {
 }
 
 
+_VERSIONED: Json = _NAMED | {"version": TEXT}
+_FORMAT: Json = {
+    "modelFormat": _VERSIONED,
+    "modelFramework": _VERSIONED,
+    "modelArchitecture": TEXT,
+    "quantization": TEXT,
+}
+_MODEL: Json = _FORMAT | {
+    "vendor": TEXT,
+    "modelParameterSize": TEXT,
+    "diffusionPipeline": OBJECT,
+    "storage": {"path": TEXT},
+}
+_RUNTIME: Json = {
+    "supportedModelFormats": [_FORMAT | {"diffusionPipeline": OBJECT, "acceleratorConfig": OBJECT}],
+    "acceleratorRequirements": {"acceleratorClasses": TEXTS},
+    "modelSizeRange": {"min": TEXT, "max": TEXT},
+    "containers": [_CONTAINER],
+    "nodeSelector": OBJECT,
+} | {f"{role}Config": fields for role, fields in _ROLES.items()}
+
+
 def shape_problems(spec: Json) -> Iterator[str]:
     """A sentence for each field that is not of its type."""
     yield from _below(spec, _SPEC, "spec")
 
 
-def template_problems(template: Any, role: str, *, path: str) -> Iterator[str]:
-    """The same for a runtime's template of a component, which stands at `path`."""
-    yield from _at(template, _ROLES[role], path)
+def model_problem(spec: Json) -> str | None:
+    """A sentence for the first field of a model that is not of its type; None if all are."""
+    return next(_below(spec, _MODEL, "spec"), None)
+
+
+def runtime_problem(spec: Json) -> str | None:
+    """The same of a runtime."""
+    return next(_below(spec, _RUNTIME, "spec"), None)
 
 
 def _below(value: Json, fields: Json, path: str) -> Iterator[str]:

@@ -190,7 +190,8 @@ def test_a_deployment_keeps_at_least_one_pod() -> None:
             SERVICE,
             [MODEL, runtime(engineConfig={"runner": "image"})],
             Invalid,
-            "InferenceService prod/demo: ClusterServingRuntime srt-llama: spec.engineConfig.runner must be an object",
+            "InferenceService prod/demo: spec.runtime.name refers to ClusterServingRuntime srt-llama: "
+            "spec.engineConfig.runner must be an object; correct it there",
         ),
     ],
 )
