@@ -42,7 +42,8 @@ def unscaled_count(
     held = workload if adapted else target
     if held is None or role.scaled or _present(role.role, held) in (None, role.min_replicas):
         return None
-    if _is_targeted(reference_to(target) if target else role.counted, scalers) or _owners(role.role, held):
+    counted = reference_to(target) if target else role.counted
+    if any(targets(scaler, counted) for scaler in scalers) or _owners(role.role, held):
         return None
     why = f"nobody scales {role.role}: minReplicas {role.min_replicas} is the count"
     return _written(role, held, role.min_replicas, why)
@@ -82,11 +83,10 @@ def _present(role: str, held: Manifest) -> int | None:
     return count
 
 
-def _is_targeted(counted: Reference | None, scalers: Sequence[Manifest]) -> bool:
-    named = (counted["kind"], counted["name"]) if counted else None
-    return any(
-        (one["spec"]["scaleTargetRef"]["kind"], one["spec"]["scaleTargetRef"]["name"]) == named for one in scalers
-    )
+def targets(scaler: Manifest, counted: Reference | None) -> bool:
+    """Whether an autoscaler scales the object; it may name another version of its API."""
+    named = scaler["spec"]["scaleTargetRef"]
+    return counted is not None and (named["kind"], named["name"]) == (counted["kind"], counted["name"])
 
 
 def _owners(role: str, held: Manifest) -> set[str]:

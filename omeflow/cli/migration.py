@@ -23,6 +23,7 @@ from omeflow.components.resolution import chooses
 from omeflow.kube.client import Cluster
 from omeflow.rollout.capacity import at_a_time
 from strategies.contract import Manifest, Owner, Reference, RoleVersion
+from strategies.counts import targets
 from strategies.history import History
 from strategies.manager import StrategyManager
 from strategies.recorded import remembered
@@ -167,7 +168,7 @@ class Migration:
             f" point it to what takes the place of {role}"
             for scaler in scalers
             for role, held in leaving.items()
-            if held and scaler["spec"]["scaleTargetRef"] == held and scaler["metadata"]["name"] not in ours
+            if held and targets(scaler, held) and scaler["metadata"]["name"] not in ours
         ]
 
 

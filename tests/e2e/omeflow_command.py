@@ -7,12 +7,18 @@ from typing import Any
 
 from workers.settings import Settings
 
-DEADLINE = 90.0
+DEADLINE = 120.0
 WITHOUT_TEMPORAL = {"status", "history", "diff"}
 
 
 async def omeflow(settings: Settings, *arguments: str) -> tuple[int, Any]:
     """Exit code, and what it prints as JSON, or its error."""
+    code, out, err = await run(settings, *arguments)
+    return code, json.loads(out) if out else err
+
+
+async def run(settings: Settings, *arguments: str) -> tuple[int, str, str]:
+    """Exit code, what it prints, and what it says meanwhile."""
     connection = ["--output", "json", "--kubeconfig", str(settings.kubeconfig)]
     if WITHOUT_TEMPORAL.isdisjoint(arguments):
         connection += ["--temporal-address", settings.temporal_address or ""]
@@ -26,4 +32,4 @@ async def omeflow(settings: Settings, *arguments: str) -> tuple[int, Any]:
         stderr=asyncio.subprocess.PIPE,
     )
     out, err = await asyncio.wait_for(process.communicate(), DEADLINE)
-    return process.returncode or 0, json.loads(out) if out else err.decode()
+    return process.returncode or 0, out.decode(), err.decode()

@@ -13,6 +13,7 @@ from temporalio.service import RPCError
 
 from omeflow.api import kinds
 from omeflow.api.kinds import INFERENCE_SERVICE, Kind
+from omeflow.api.policies import DEFAULT
 from omeflow.api.rollouts import InferenceRollout
 from omeflow.cli.journal import Journal
 from omeflow.kube.client import Cluster
@@ -93,6 +94,12 @@ class Platform:
             self._tasks.append(self._keeping.create_task(self.journals[name].keep(self.cluster)))
         await self.cluster.apply(manifest, manager="user", force=True)
         return self.journals[name]
+
+    async def give_policy(self, name: str = DEFAULT, **spec: Any) -> None:
+        """A RolloutPolicy; the one of the default name is followed by every service of the namespace."""
+        kind, metadata = kinds.ROLLOUT_POLICY, {"name": name, "namespace": self.namespace}
+        manifest = {"apiVersion": kind.api_version, "kind": kind.name, "metadata": metadata, "spec": spec}
+        await self.cluster.apply(manifest, manager="platform-team", force=True)
 
     async def edit(self, name: str, patch: Manifest) -> Manifest:
         return await self.cluster.merge_patch(INFERENCE_SERVICE, name, self.namespace, patch, manager="user")

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from clusters.backends import Backend
 from own_ground import until_left
 from platform_under_test import Platform, example
-from test_rollouts_policed import give_policy
 
 from omeflow.api.kinds import INFERENCE_ROLLOUT, LEADER_WORKER_SET, POD, SCALING_ADAPTER, Kind
 from omeflow.api.names import ROLLOUT_POLICY as FOLLOWS
@@ -116,22 +116,43 @@ BACKENDS = [
     ("RoleBasedGroup", SCALING_ADAPTER, "chat-decoder"),
     ("LeaderWorkerSet", LEADER_WORKER_SET, "lws-chat-decoder"),
 ]
-every_backend = pytest.mark.parametrize(("kind", "counted", "name"), BACKENDS, ids=[kind for kind, *_ in BACKENDS])
 
 
-@every_backend
-async def test_roles_of_a_ratio_go_step_by_step_also_while_one_is_scaled(
-    platform: Platform, lws_backend: str, kind: str, counted: Kind, name: str
-) -> None:
-    await give_policy(platform, "together", ratio=TWO_TO_ONE)
-    await platform.create(service(kind))
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """Attributes: kind: that runs both roles; counted: what holds the count of the decoders, by that name."""
+
+    platform: Platform
+    kind: str
+    counted: Kind
+    name: str
+
+    async def scale_decoders(self, count: int) -> None:
+        await self.platform.cluster.scale(self.counted, self.name, self.platform.namespace, count, manager="a-scaler")
+
+    async def images(self) -> list[str]:
+        """Of each pod."""
+        return [pod["spec"]["containers"][0]["image"] for pod in await self.platform.objects(POD)]
+
+
+@pytest.fixture(params=BACKENDS, ids=[kind for kind, *_ in BACKENDS])
+async def chat(platform: Platform, lws_backend: Backend, request: pytest.FixtureRequest) -> Chat:
+    """Service `chat` of both roles, which has converged."""
+    found = Chat(platform, *request.param)
+    await platform.give_policy("together", ratio=TWO_TO_ONE)
+    await platform.create(service(found.kind))
     await platform.ended("chat", 1)
+    return found
+
+
+async def test_roles_of_a_ratio_go_step_by_step_also_while_one_is_scaled(chat: Chat) -> None:
+    platform = chat.platform
     async with looking(platform) as seen:
-        await platform.edit("chat", patch(kind, NEW))
-        await platform.eventually(_returning(lambda: seen.most["decoder"]), bool, what="the first new decoder")
-        await platform.cluster.scale(counted, name, platform.namespace, 6, manager="a-scaler")
-        await platform.eventually(_returning(lambda: seen.most["engine"]), bool, what="the first new engine")
-        await platform.cluster.scale(counted, name, platform.namespace, 3, manager="a-scaler")
+        await platform.edit("chat", patch(chat.kind, NEW))
+        await first_new(chat, seen, "decoder")
+        await chat.scale_decoders(6)
+        await first_new(chat, seen, "engine")
+        await chat.scale_decoders(3)
         record = await platform.ended("chat", 2)
     assert [stage.roles for stage in record.status.stages] == [["engine", "decoder"]]
     assert seen.wrong == []
@@ -139,30 +160,33 @@ async def test_roles_of_a_ratio_go_step_by_step_also_while_one_is_scaled(
     assert seen.steps[-1].endswith("engine 2 of 2")
     assert len(seen.steps) > 1
     assert len(seen.began) == 1, "a step is taken for a stage of its own"
-    images = [pod["spec"]["containers"][0]["image"] for pod in await platform.objects(POD)]
-    assert set(images) == {NEW}
-    assert len(images) == (10 if kind == "LeaderWorkerSet" else 5)
+    count = 10 if chat.kind == "LeaderWorkerSet" else 5
+    await platform.eventually(chat.images, lambda found: found == [NEW] * count, what=f"{count} new pods, and no other")
 
 
-@every_backend
-async def test_a_revert_in_the_middle_of_a_step_leads_back(
-    platform: Platform, lws_backend: str, kind: str, counted: Kind, name: str
-) -> None:
-    await give_policy(platform, "together", ratio=TWO_TO_ONE)
-    await platform.create(service(kind))
-    await platform.ended("chat", 1)
+async def test_a_revert_in_the_middle_of_a_step_leads_back(chat: Chat) -> None:
+    platform = chat.platform
     async with looking(platform) as seen:
-        await platform.edit("chat", patch(kind, NEW))
-        await platform.eventually(_returning(lambda: seen.most["decoder"]), bool, what="the first new decoder")
-        await platform.edit("chat", patch(kind, OLD))
+        await platform.edit("chat", patch(chat.kind, NEW))
+        await first_new(chat, seen, "decoder")
+        await platform.edit("chat", patch(chat.kind, OLD))
         await platform.ended("chat", 3)
     assert seen.most["decoder"] < COUNTS["decoder"]
     assert seen.wrong == []
-    assert {pod["spec"]["containers"][0]["image"] for pod in await platform.objects(POD)} == {OLD}
+    assert set(await chat.images()) == {OLD}
+
+
+async def first_new(chat: Chat, seen: Apart, role: str) -> None:
+    """Wait until one instance of the role has the new image."""
+
+    async def found() -> int:
+        return seen.most[role]
+
+    await chat.platform.eventually(found, bool, what=f"the first new {role}")
 
 
 async def test_a_ratio_of_a_deployment_is_refused_by_name(platform: Platform) -> None:
-    await give_policy(platform, "together", ratio={"roles": {"engine": 1, "router": 1}, "maxSkew": 25})
+    await platform.give_policy("together", ratio={"roles": {"engine": 1, "router": 1}, "maxSkew": 25})
     manifest = example("deployment-engine-router")
     manifest["metadata"]["annotations"] = {**manifest["metadata"].get("annotations", {}), FOLLOWS: "together"}
     name = manifest["metadata"]["name"]
@@ -171,10 +195,3 @@ async def test_a_ratio_of_a_deployment_is_refused_by_name(platform: Platform) ->
     said = f"spec.ratio, and engine, Deployment {name}-engine as the service wants it, cannot be updated step by step"
     assert said in (record.status.message or "")
     assert await platform.objects(POD) == []
-
-
-def _returning(read: Any) -> Any:
-    async def later() -> Any:
-        return read()
-
-    return later

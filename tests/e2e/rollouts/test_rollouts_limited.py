@@ -3,9 +3,10 @@
 from typing import Any
 
 import pytest
+from clusters.backends import Backend
 from platform_under_test import Platform, example
 
-from omeflow.api.kinds import DEPLOYMENT, POD, ROLLOUT_POLICY
+from omeflow.api.kinds import DEPLOYMENT, POD
 from omeflow.api.names import ROLE_NAME
 
 Manifest = dict[str, Any]
@@ -14,13 +15,7 @@ BACKENDS = ["RoleBasedGroup", "LeaderWorkerSet"]
 
 
 async def limit(platform: Platform, engine: Manifest) -> None:
-    manifest = {
-        "apiVersion": ROLLOUT_POLICY.api_version,
-        "kind": ROLLOUT_POLICY.name,
-        "metadata": {"name": "default", "namespace": platform.namespace},
-        "spec": {"roles": {"engine": engine}},
-    }
-    await platform.cluster.apply(manifest, manager="platform-team", force=True)
+    await platform.give_policy(roles={"engine": engine})
 
 
 def service(backend: str, count: int) -> Manifest:
@@ -75,7 +70,7 @@ async def held(platform: Platform, attempt: int, said: str) -> Manifest:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 async def test_a_partition_holds_a_canary_until_the_policy_says_less(
-    platform: Platform, lws_backend: str, backend: str
+    platform: Platform, lws_backend: Backend, backend: str
 ) -> None:
     await limit(platform, {"partition": 2})
     await platform.create(service(backend, 3))
@@ -105,7 +100,7 @@ async def test_a_partition_holds_a_canary_until_the_policy_says_less(
 
 @pytest.mark.parametrize("backend", BACKENDS)
 async def test_a_canary_is_replaced_by_a_second_edit_and_gone_after_a_revert(
-    platform: Platform, lws_backend: str, backend: str
+    platform: Platform, lws_backend: Backend, backend: str
 ) -> None:
     await limit(platform, {"partition": 1})
     await platform.create(service(backend, 3))
@@ -129,7 +124,7 @@ async def test_a_canary_is_replaced_by_a_second_edit_and_gone_after_a_revert(
     ],
 )
 async def test_limits_of_a_single_instance_let_it_go_on(
-    platform: Platform, lws_backend: str, backend: str, limits: Manifest
+    platform: Platform, lws_backend: Backend, backend: str, limits: Manifest
 ) -> None:
     await limit(platform, limits)
     await platform.create(service(backend, 1))

@@ -1,9 +1,6 @@
 """`omeflow migrate`: what it says before it writes anything, and the move there and back."""
 
-import asyncio
-import json
-import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,34 +30,22 @@ async def plain(platform: Platform) -> Platform:
     return platform
 
 
+@dataclass(frozen=True, slots=True)
 class Command:
-    """`omeflow migrate plain`, as its user runs it."""
+    """`omeflow migrate plain`, as its user runs it: exit code, and what it prints as JSON, or its error."""
 
-    def __init__(self, platform: Platform, kubeconfig: Path, settings: Settings) -> None:
-        self._connection = ["--kubeconfig", str(kubeconfig), "--temporal-address", settings.temporal_address or ""]
-        self._platform = platform
+    platform: Platform
+    settings: Settings
 
     async def __call__(self, to: str, *options: str) -> tuple[int, Any]:
-        """Exit code, and what it prints as JSON, or its error."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "omeflow.cli.main",
-            "migrate",
-            "plain",
-            *("--to", to, "--namespace", self._platform.namespace, "--output", "json"),
-            *options,
-            *self._connection,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        out, err = await asyncio.wait_for(process.communicate(), 120)
-        return process.returncode or 0, json.loads(out) if out else err.decode()
+        asked = ("migrate", "plain", "--to", to, "--namespace", self.platform.namespace, *options)
+        return await omeflow(self.settings, *asked)
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def migrate(platform: Platform, cluster_kubeconfig: Path, settings: Settings) -> Command:
-    return Command(platform, cluster_kubeconfig, settings)
+@pytest.fixture
+def migrate(platform: Platform, cluster_kubeconfig: Path, settings: Settings) -> Command:
+    """Under the user's own account."""
+    return Command(platform, replace(settings, kubeconfig=cluster_kubeconfig))
 
 
 async def mode(platform: Platform) -> str:
@@ -180,7 +165,7 @@ async def test_a_count_that_goes_down_and_a_scaler_that_is_left_behind_are_told(
 ) -> None:
     await plain.edit("plain", {"metadata": {"annotations": {"ome.io/autoscalerClass": "external"}}})
     await plain.converged("plain")
-    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "plain-engine"}
+    target = {"apiVersion": "apps/v1beta2", "kind": "Deployment", "name": "plain-engine"}
     theirs = {
         "apiVersion": "autoscaling/v2",
         "kind": "HorizontalPodAutoscaler",

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from clusters.backends import Backend
 from own_ground import until_left
 from platform_under_test import Platform, example, image
 
@@ -17,13 +18,11 @@ from omeflow.api.kinds import (
     HORIZONTAL_POD_AUTOSCALER,
     LEADER_WORKER_SET,
     POD,
-    ROLLOUT_POLICY,
     SCALING_ADAPTER,
     SERVICE,
 )
 from omeflow.api.messages import APPROVE, ControlRequest
 from omeflow.api.names import DEPLOYMENT_MODE
-from omeflow.api.policies import DEFAULT
 from omeflow.kube.cache import ListWatch
 from omeflow.kube.store import Change
 from strategies.pods import is_ready
@@ -168,7 +167,7 @@ async def test_a_move_that_is_reverted_half_way_touches_no_pod_that_serves(
 
 
 async def test_groups_of_pods_move_between_a_leader_worker_set_and_a_role_based_group(
-    platform: Platform, lws_backend: str
+    platform: Platform, lws_backend: Backend
 ) -> None:
     """A role of a RoleBasedGroup is scaled, a LeaderWorkerSet is not: there its minReplicas are the count."""
     manifest = example("multi-node-engine")
@@ -190,21 +189,10 @@ async def test_groups_of_pods_move_between_a_leader_worker_set_and_a_role_based_
     await platform.eventually(platform.remains, lambda left: "RoleBasedGroup" not in left, what="no group")
 
 
-async def policed(platform: Platform, **spec: Any) -> None:
-    """Have all services of the namespace follow a policy."""
-    policy = {
-        "apiVersion": ROLLOUT_POLICY.api_version,
-        "kind": ROLLOUT_POLICY.name,
-        "metadata": {"name": DEFAULT, "namespace": platform.namespace},
-        "spec": spec,
-    }
-    await platform.cluster.apply(policy, manager="user")
-
-
 async def test_a_move_that_misses_its_deadline_is_rolled_back_where_the_policy_says_so(platform: Platform) -> None:
     await serving_as(platform, RAW)
     served, led = await engines(platform), await leads(platform)
-    await policed(platform, deadline="3s", onFailure="Rollback")
+    await platform.give_policy(deadline="3s", onFailure="Rollback")
     await platform.edit("plain", mode(GROUP, BAD))
     record = await platform.ended("plain", 3)
     assert (record.spec.cause, record.spec.strategy, record.status.stages) == ("rollback", "SingleComponent", [])
@@ -217,7 +205,7 @@ async def test_a_move_that_misses_its_deadline_is_rolled_back_where_the_policy_s
 async def test_a_gate_of_the_policy_holds_a_move_between_its_roles(platform: Platform) -> None:
     await serving_as(platform, RAW)
     led = await leads(platform)
-    await policed(platform, gates=[{"after": ["engine"], "approval": {}}])
+    await platform.give_policy(gates=[{"after": ["engine"], "approval": {}}])
     await platform.edit("plain", mode(GROUP, GOOD))
     await platform.eventually(
         lambda: platform.shown("plain", "RolledOut"),

@@ -68,8 +68,11 @@ async def test_an_adapter_that_names_no_pods_is_made_anew_during_a_rollout(platf
     await cluster.merge_patch(SCALING_ADAPTER, *place, {"status": {"selector": ""}}, subresource="status")
     await platform.edit("solo", image(NEW, "engine"))
     await platform.ended("solo", 2)
-    adapter = await cluster.get(SCALING_ADAPTER, *place)
-    assert adapter["status"]["selector"]
+    adapter = await platform.eventually(
+        lambda: cluster.find(SCALING_ADAPTER, *place),
+        lambda found: bool(((found or {}).get("status") or {}).get("selector")),
+        what="an adapter that names its pods",
+    )
     assert adapter["spec"]["replicas"] == 1
 
 
@@ -107,8 +110,12 @@ async def test_a_gang_of_a_running_service_comes_and_goes_without_a_restart(
             annotations = {"omeflow.io/gang-scheduling": asked}
             await platform.edit("wide", {"metadata": {"annotations": annotations}})
             await platform.ended("wide", attempt)
-            gangs = [gang["spec"]["minMember"] for gang in await platform.objects(POD_GROUP)]
-            assert gangs == ([len(before)] if asked else [])
+            wanted = [len(before)] if asked else []
+            await platform.eventually(
+                lambda: platform.objects(POD_GROUP),
+                lambda gangs, wanted=wanted: [gang["spec"]["minMember"] for gang in gangs] == wanted,
+                what=f"gangs of {wanted}",
+            )
             after = await platform.pods("wide")
             assert {name: pod["metadata"]["uid"] for name, pod in after.items()} == before
 
@@ -141,11 +148,13 @@ async def test_an_annotation_that_changes_no_pod_restarts_none(platform: Platfor
     told = {"omeflow.io/in-place-scheduling": "Preferred", "omeflow.io/gang-scheduling": "Instance"}
     await platform.edit("wide", {"metadata": {"annotations": told}})
     await platform.ended("wide", 2)
-    workloads = {one["metadata"]["name"]: one["metadata"] for one in await platform.objects(ROLE_INSTANCE_SET)}
-    for role in ("engine", "decoder"):
-        annotations = workloads[f"wide-{role}"]["annotations"]
-        assert annotations[f"{RBG_PREFIX}role-inplace-scheduling"] == "Preferred"
-        assert annotations[f"{RBG_PREFIX}role-instance-gang-scheduling"] == "true"
+    handed = {f"{RBG_PREFIX}role-inplace-scheduling": "Preferred", f"{RBG_PREFIX}role-instance-gang-scheduling": "true"}
+
+    def have_it(workloads: list[Manifest]) -> bool:
+        found = {one["metadata"]["name"]: one["metadata"].get("annotations") or {} for one in workloads}
+        return all(handed.items() <= found[f"wide-{role}"].items() for role in ("engine", "decoder"))
+
+    await platform.eventually(lambda: platform.objects(ROLE_INSTANCE_SET), have_it, what=f"{handed} on both workloads")
     after = await platform.pods("wide")
     assert {name: pod["metadata"]["uid"] for name, pod in after.items()} == {
         name: pod["metadata"]["uid"] for name, pod in before.items()

@@ -20,16 +20,6 @@ PODS = {"decoder": 3, "engine": 2, "router": 1}
 FIELD = "spec.engineConfig.runner.image"
 
 
-async def give_policy(platform: Platform, name: str, **spec: Any) -> None:
-    manifest = {
-        "apiVersion": ROLLOUT_POLICY.api_version,
-        "kind": ROLLOUT_POLICY.name,
-        "metadata": {"name": name, "namespace": platform.namespace},
-        "spec": spec,
-    }
-    await platform.cluster.apply(manifest, manager="platform-team", force=True)
-
-
 async def follow(platform: Platform, service: str, policy: str | None) -> None:
     await platform.edit(service, {"metadata": {"annotations": {FOLLOWS: policy}}})
 
@@ -66,7 +56,7 @@ async def restarts(platform: Platform, name: str) -> set[tuple[str, int]]:
 
 
 async def test_an_update_goes_in_the_order_of_the_policy(platform: Platform) -> None:
-    await give_policy(platform, "careful", order=[["decoder"], ["engine"], ["router"]])
+    await platform.give_policy("careful", order=[["decoder"], ["engine"], ["router"]])
     manifest = example("prefill-decode-router")
     manifest["metadata"]["annotations"][FOLLOWS] = "careful"
     journal = await platform.create(manifest)
@@ -88,7 +78,7 @@ async def test_an_update_goes_in_the_order_of_the_policy(platform: Platform) -> 
 async def test_an_edit_of_the_policy_in_mid_rollout_acts_from_the_next_stage_and_restarts_nothing(
     platform: Platform,
 ) -> None:
-    await give_policy(platform, "default", order=[["decoder"], ["engine"], ["router"]])
+    await platform.give_policy(order=[["decoder"], ["engine"], ["router"]])
     manifest = example("prefill-decode-router")
     manifest["spec"]["decoder"]["annotations"] = {STARTUP: "4s"}
     journal = await platform.create(manifest)
@@ -97,7 +87,7 @@ async def test_an_edit_of_the_policy_in_mid_rollout_acts_from_the_next_stage_and
 
     await platform.edit("chat", image(NEW, "engine", "decoder", "router"))
     await journal.until(lambda: journal.last("attempt", "decoder") == "2", what="the decoder's turn", seconds=60)
-    await give_policy(platform, "default", order=[["decoder"], ["router"], ["engine"]], deadline="30m")
+    await platform.give_policy(order=[["decoder"], ["router"], ["engine"]], deadline="30m")
     superseded = await platform.ended("chat", 2, "Superseded")
     assert [stage.name for stage in superseded.status.stages] == ["decoder"], "the edit came in the first stage"
     record = await platform.ended("chat", 3)
@@ -116,10 +106,10 @@ async def test_an_edit_of_the_policy_in_mid_rollout_acts_from_the_next_stage_and
 
 
 async def test_an_edit_of_the_policy_starts_no_rollout(platform: Platform) -> None:
-    await give_policy(platform, "default", deadline="10m")
+    await platform.give_policy(deadline="10m")
     await platform.create(example("engine-only"))
     await platform.ended("solo", 1)
-    await give_policy(platform, "default", deadline="20m", order=[["router"], ["engine"]])
+    await platform.give_policy(deadline="20m", order=[["router"], ["engine"]])
     await platform.eventually(
         lambda: shown(platform, "default"),
         lambda condition: condition.get("observedGeneration") == 2,
@@ -133,7 +123,7 @@ async def test_an_edit_of_the_policy_starts_no_rollout(platform: Platform) -> No
 
 async def test_a_gate_of_the_policy_holds_the_next_stage_until_somebody_approves(platform: Platform) -> None:
     gate = {"after": ["decoder"], "approval": {}}
-    await give_policy(platform, "default", order=[["decoder"], ["engine"]], gates=[gate])
+    await platform.give_policy(order=[["decoder"], ["engine"]], gates=[gate])
     journal = await platform.create(example("prefill-decode-router"))
     await platform.ended("chat", 1)
     await platform.edit("chat", image(NEW, "engine", "decoder"))
@@ -161,7 +151,7 @@ async def test_a_gate_of_the_policy_holds_the_next_stage_until_somebody_approves
 async def test_a_stage_past_its_deadline_is_rolled_back_if_the_policy_says_so_and_not_tried_again(
     platform: Platform,
 ) -> None:
-    await give_policy(platform, "default", deadline="6s", onFailure="Rollback")
+    await platform.give_policy(deadline="6s", onFailure="Rollback")
     await platform.create(example("engine-only"))
     await platform.ended("solo", 1)
     before = await _images(platform)
@@ -198,7 +188,7 @@ async def test_a_policy_that_does_not_exist_is_refused_with_a_sentence_and_the_n
 async def test_a_service_that_waits_for_its_policy_goes_on_when_that_is_made(platform: Platform) -> None:
     await platform.create(example("engine-only"))
     await platform.ended("solo", 1)
-    await give_policy(platform, "careful", roles={"engine": {"maxUnavailable": 0}})
+    await platform.give_policy("careful", roles={"engine": {"maxUnavailable": 0}})
     assert (await accepted(platform, "careful", "True"))["reason"] == "Kept", "nobody follows it yet"
     await platform.edit("solo", image(NEW, "engine") | {"metadata": {"annotations": {FOLLOWS: "careful"}}})
     refused = await platform.ended("solo", 2, "Failed")
@@ -207,7 +197,7 @@ async def test_a_service_that_waits_for_its_policy_goes_on_when_that_is_made(pla
     assert "asks for spec.roles.engine with maxUnavailable 0" in (refused.status.message or "")
 
     await platform.cluster.delete(ROLLOUT_POLICY, "careful", platform.namespace)
-    await give_policy(platform, "careful", deadline="10m")
+    await platform.give_policy("careful", deadline="10m")
     record = await platform.ended("solo", 3)
     assert (record.spec.cause, record.spec.generation) == ("replay", refused.spec.generation)
     assert "RolloutPolicy careful can be followed now" in (record.spec.detail or "")
@@ -217,7 +207,7 @@ async def test_a_service_that_waits_for_its_policy_goes_on_when_that_is_made(pla
 @pytest.mark.parametrize("release", ["approval", "edit"])
 async def test_manual_updates_wait_until_somebody_approves_or_edits(platform: Platform, release: str) -> None:
     runtime = await _give_runtime(platform, OLD)
-    await give_policy(platform, "default", runtimeUpdates="Manual")
+    await platform.give_policy(runtimeUpdates="Manual")
     manifest = example("engine-only")
     manifest["spec"]["runtime"] = {"name": runtime}
     await platform.create(manifest)

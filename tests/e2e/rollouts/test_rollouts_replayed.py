@@ -6,7 +6,6 @@ for the run, to wake it when roles have moved, is done here instead.
 
 import asyncio
 import json
-import sys
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from omeflow_command import run
 from platform_under_test import Platform, example, examples, image
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import EventType
@@ -311,19 +311,9 @@ async def _running(work: Any) -> AsyncIterator[None]:
 
 async def command(platform: Platform, settings: Settings, name: str = NAME) -> tuple[int, Manifest, str]:
     """`omeflow replay`, as its user runs it: exit code, what it prints as JSON, and its progress."""
-    arguments = ["replay", name, "--namespace", platform.namespace, "--output", "json"]
-    arguments += ["--kubeconfig", str(settings.kubeconfig), "--temporal-address", settings.temporal_address or ""]
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "omeflow.cli.main",
-        *arguments,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await asyncio.wait_for(process.communicate(), 90)
-    assert out, err.decode()
-    return process.returncode or 0, json.loads(out), err.decode()
+    code, out, said = await run(settings, "replay", name, "--namespace", platform.namespace)
+    assert out, said
+    return code, json.loads(out), said
 
 
 def run_of(platform: Platform, run_id: str | None = None) -> WorkflowHandle[Any, Any]:

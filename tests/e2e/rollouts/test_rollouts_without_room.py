@@ -7,8 +7,7 @@ import pytest_asyncio
 from clusters.pools import Pool
 from platform_under_test import Platform, example, image
 
-from omeflow.api.kinds import DEPLOYMENT, ROLLOUT_POLICY
-from omeflow.api.policies import DEFAULT
+from omeflow.api.kinds import DEPLOYMENT
 
 Manifest = dict[str, Any]
 GOOD, BETTER = "registry.example/sglang:0.5.0", "registry.example/sglang:0.6.0"
@@ -24,13 +23,7 @@ async def pool(platform: Platform) -> AsyncIterator[Pool]:
 async def serving(platform: Platform, pool: Pool, *, gpus: int, **policy_says: Any) -> None:
     """Service `plain`, whose engine has two pods with a GPU each, and surges by one: on a node with so many GPUs."""
     await pool.add(gpus)
-    policy = {
-        "apiVersion": ROLLOUT_POLICY.api_version,
-        "kind": ROLLOUT_POLICY.name,
-        "metadata": {"name": DEFAULT, "namespace": platform.namespace},
-        "spec": {"capacityCheck": True, **policy_says},
-    }
-    await platform.cluster.apply(policy, manager="user")
+    await platform.give_policy(capacityCheck=True, **policy_says)
     manifest = example("deployment-engine-router")
     manifest["spec"]["engine"] |= {"nodeSelector": pool.selector}
     await platform.create(manifest)
