@@ -113,7 +113,7 @@ class _Stand:
                 tasks = [group.create_task(watch.run()) for watch in watches]
                 await asyncio.gather(*(watch.synced() for watch in watches))
                 for name in LIVE:
-                    await self._converge(name, image="registry.example/sglang:0")
+                    await self._converge(name)
                 await self._calm(processes["watcher"])
                 yield processes
                 for task in tasks:
@@ -143,7 +143,7 @@ class _Stand:
             "resident MiB": {n: memory(_pid(process), "VmRSS") for n, process in processes.items()},
         }
 
-    async def _converge(self, name: str, *, image: str) -> None:
+    async def _converge(self, name: str) -> None:
         """Create the service, unless it is there, and wait until its last attempt has succeeded."""
         if await self._cluster.find(INFERENCE_SERVICE, name, NAMESPACE) is None:
             example = yaml.safe_load((EXAMPLES / "engine-router.yaml").read_text())

@@ -3,7 +3,6 @@
 They run as the ServiceAccounts of deploy/rbac.yaml: a request that its roles do not allow fails.
 """
 
-import asyncio
 import os
 import secrets
 import sys
@@ -15,6 +14,7 @@ import accounts
 import pytest
 import pytest_asyncio
 from clusters.backends import Backend
+from omeflow_at_work import at_work, have_every_node_hold
 from own_ground import standing
 from platform_under_test import Platform, examples
 from privileges import NAMESPACE, PARTIAL, WATCHER, WORKER, WRITE, manifests_for, shipped
@@ -24,8 +24,6 @@ from omeflow.api.rollouts import custom_resource_definitions
 from omeflow.cli.ground import Ground
 from omeflow.kube.client import Cluster
 from omeflow.local import crds
-from omeflow.local.nodes import model_label
-from workers.all_in_one import run_watcher, run_worker
 from workers.settings import Settings
 from workers.temporal import DevServer, connect, dev_server
 
@@ -109,10 +107,7 @@ async def prepared(cluster: Cluster) -> None:
     await crds.establish(cluster, custom_resource_definitions())
     for manifest in examples("models"):
         await cluster.apply(manifest, manager="platform-team", force=True)
-
-    for node in await cluster.list(kinds.NODE):
-        labels = {"metadata": {"labels": {model_label(MODEL): "Ready"}}}
-        await cluster.merge_patch(kinds.NODE, node["metadata"]["name"], None, labels)
+    await have_every_node_hold(cluster, MODEL)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -123,15 +118,9 @@ async def running(
 
     They serve every namespace, and end with the module: other directories bring their own.
     """
-    tasks = [
-        asyncio.create_task(run_worker(replace(settings, kubeconfig=kubeconfigs[WORKER]))),
-        asyncio.create_task(run_watcher(replace(settings, kubeconfig=kubeconfigs[WATCHER]))),
-    ]
-    yield
-    for task in tasks:
-        task.cancel()
-    for ended in await asyncio.gather(*tasks, return_exceptions=True):
-        assert isinstance(ended, asyncio.CancelledError | None), f"worker or watcher died: {ended!r}"
+    worker, watcher = (replace(settings, kubeconfig=kubeconfigs[account]) for account in (WORKER, WATCHER))
+    async with at_work(worker=worker, watcher=watcher):
+        yield
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -143,10 +143,13 @@ class Platform:
         _, found = await self.eventually(last, is_there, what=f"convergence of {name}")
         return found
 
-    async def condition(self, name: str, kind: str, *, status: str) -> Manifest:
-        """Wait until the service shows a condition with that status."""
+    async def condition(self, name: str, kind: str, *, status: str, words: str = "") -> Manifest:
+        """Wait until the service shows a condition with that status, and with these words: it may have had the status
+        for another reason before."""
         return await self.eventually(
-            lambda: self.shown(name, kind), lambda found: found.get("status") == status, what=f"{kind}={status}"
+            lambda: self.shown(name, kind),
+            lambda found: found.get("status") == status and words in found.get("message", ""),
+            what=f"{kind}={status} {words}",
         )
 
     async def shown(self, name: str, kind: str) -> Manifest:

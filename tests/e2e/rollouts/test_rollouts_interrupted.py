@@ -122,8 +122,9 @@ async def test_without_rbg_the_service_is_told_what_to_install(temporal: DevServ
                     await platform.create(example("engine-only"))
                     record = await platform.ended("solo", 1, "Failed")
                     assert "install RBG" in (record.status.message or "")
-                    condition = await platform.condition("solo", "Ready", status="False")
-                    assert condition["message"] == record.status.message
+                    said = record.status.message or ""
+                    condition = await platform.condition("solo", "Ready", status="False", words=said)
+                    assert condition["message"] == said
             finally:
                 everything.cancel()
                 with suppress(asyncio.CancelledError):

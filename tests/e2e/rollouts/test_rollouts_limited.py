@@ -37,6 +37,14 @@ def image(backend: str, of: str) -> Manifest:
     return {"spec": {"engine": wide if backend == "LeaderWorkerSet" else runner}}
 
 
+async def edited_under(platform: Platform, limits: Manifest, backend: str, *, count: int) -> None:
+    """Service `chat` with so many engines has converged, and has just been given the image NEW."""
+    await limit(platform, limits)
+    await platform.create(service(backend, count))
+    await platform.ended("chat", 1)
+    await platform.edit("chat", image(backend, NEW))
+
+
 async def has(platform: Platform, counts: dict[str, int]) -> None:
     """Wait until the engine has so many instances of each image: what surges goes away at the end."""
 
@@ -72,10 +80,7 @@ async def held(platform: Platform, attempt: int, said: str) -> Manifest:
 async def test_a_partition_holds_a_canary_until_the_policy_says_less(
     platform: Platform, lws_backend: Backend, backend: str
 ) -> None:
-    await limit(platform, {"partition": 2})
-    await platform.create(service(backend, 3))
-    await platform.ended("chat", 1)
-    await platform.edit("chat", image(backend, NEW))
+    await edited_under(platform, {"partition": 2}, backend, count=3)
     groups = " groups" if backend == "LeaderWorkerSet" else ""
     condition = await held(platform, 2, f"1 of 3{groups} at the new revision and available, its partition keeps 2 back")
     assert (condition["status"], condition["reason"]) == ("False", "Blocked")
@@ -102,10 +107,7 @@ async def test_a_partition_holds_a_canary_until_the_policy_says_less(
 async def test_a_canary_is_replaced_by_a_second_edit_and_gone_after_a_revert(
     platform: Platform, lws_backend: Backend, backend: str
 ) -> None:
-    await limit(platform, {"partition": 1})
-    await platform.create(service(backend, 3))
-    await platform.ended("chat", 1)
-    await platform.edit("chat", image(backend, NEW))
+    await edited_under(platform, {"partition": 1}, backend, count=3)
     await held(platform, 2, "2 of 3")
     await platform.edit("chat", image(backend, NEWER))
     await held(platform, 3, "2 of 3")
@@ -126,10 +128,7 @@ async def test_a_canary_is_replaced_by_a_second_edit_and_gone_after_a_revert(
 async def test_limits_of_a_single_instance_let_it_go_on(
     platform: Platform, lws_backend: Backend, backend: str, limits: Manifest
 ) -> None:
-    await limit(platform, limits)
-    await platform.create(service(backend, 1))
-    await platform.ended("chat", 1)
-    await platform.edit("chat", image(backend, NEW))
+    await edited_under(platform, limits, backend, count=1)
     await platform.ended("chat", 2)
     assert await instances_with(platform, NEW) == 1, "nothing is waited for behind the end"
 

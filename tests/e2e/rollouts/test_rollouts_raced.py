@@ -223,9 +223,9 @@ async def test_what_was_refused_is_not_applied_by_a_watcher_that_starts_after_th
         older = await quiet.ended(NAME, 4)
         group = (await quiet.group(NAME))["metadata"]["generation"]
         async with omeflow.watches() as watching:
-            told = await quiet.condition(NAME, "RolledOut", status="True")
+            await quiet.condition(NAME, "RolledOut", status="True", words="attempt 4 converged")
             await watching.caught_up(NAME)
-            assert told["message"] == "attempt 4 converged"
+            assert (await quiet.shown(NAME, "RolledOut"))["message"] == "attempt 4 converged"
         _, _, refused, last = await quiet.attempts(NAME)
         assert last.spec.fingerprint == refused.spec.fingerprint
         assert (last.spec.cause, last.name) == ("replay", older.name)

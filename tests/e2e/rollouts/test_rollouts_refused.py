@@ -91,8 +91,7 @@ async def test_an_edit_that_cannot_be_planned_leaves_what_serves_alone(platform:
     pods = await platform.pods("routed")
     await platform.edit("routed", {"spec": {"runtime": {"name": "no-such"}}})
     await platform.ended("routed", 2, "Failed")
-    condition = await platform.condition("routed", "RolledOut", status="False")
-    assert "no-such" in condition["message"]
+    await platform.condition("routed", "RolledOut", status="False", words="no-such")
     await platform.condition("routed", "Ready", status="True")
     assert {name: pod["metadata"]["uid"] for name, pod in pods.items()} == {
         name: pod["metadata"]["uid"] for name, pod in (await platform.pods("routed")).items()
@@ -117,7 +116,7 @@ async def _is_told_everywhere(platform: Platform, name: str, sentence: str) -> N
     with pytest.raises(WorkflowFailureError) as failure:
         await handle.result()
     assert sentence in str(failure.value.cause)
-    condition = await platform.condition(name, "Ready", status="False")
+    condition = await platform.condition(name, "Ready", status="False", words=sentence)
     assert condition["message"] == sentence
     told = [event["message"] for event in await platform.events(name)]
     assert any(sentence in message for message in told), told

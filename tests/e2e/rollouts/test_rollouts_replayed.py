@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from omeflow_command import run
+from own_ground import until_left
 from platform_under_test import Platform, example, examples, image
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import EventType
@@ -38,7 +39,6 @@ POLICY = Kind("admissionregistration.k8s.io", "v1", "ValidatingAdmissionPolicy",
 BINDING = Kind(
     "admissionregistration.k8s.io", "v1", "ValidatingAdmissionPolicyBinding", "validatingadmissionpolicybindings", False
 )
-Way = Callable[[Platform, Settings], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,13 +274,13 @@ async def test_a_service_that_is_well_has_nothing_to_replay(platform: Platform, 
 
 @asynccontextmanager
 async def worker(settings: Settings) -> AsyncIterator[None]:
-    async with _running(run_worker(settings)):
+    async with until_left(run_worker(settings)):
         yield
 
 
 @asynccontextmanager
 async def watcher(settings: Settings) -> AsyncIterator[None]:
-    async with _running(run_watcher(settings)):
+    async with until_left(run_watcher(settings)):
         yield
 
 
@@ -295,18 +295,8 @@ async def woken(platform: Platform) -> AsyncIterator[None]:
                 await run_of(platform).signal(ROLES_MOVED, moved)
             await asyncio.sleep(1)
 
-    async with _running(wake()):
+    async with until_left(wake()):
         yield
-
-
-@asynccontextmanager
-async def _running(work: Any) -> AsyncIterator[None]:
-    task = asyncio.create_task(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
 async def command(platform: Platform, settings: Settings, name: str = NAME) -> tuple[int, Manifest, str]:

@@ -44,7 +44,7 @@ async def test_a_no_op_apply_a_pods_flip_and_a_watcher_restart_start_nothing(
         with suppress(asyncio.CancelledError):
             await watcher
         watcher = asyncio.create_task(run_watcher(settings))
-        await _looked_at(platform, settings)
+        await _looked_at(platform)
         assert await _settled(platform) == before
         assert [attempt.spec.number for attempt in await platform.attempts(service)] == [1]
         assert await platform.run_id(service) == run
@@ -133,7 +133,7 @@ async def _settled(platform: Platform) -> dict[str, str]:
     return dict(calm)
 
 
-async def _looked_at(platform: Platform, settings: Settings) -> None:
+async def _looked_at(platform: Platform) -> None:
     """The restarted watcher works: another service comes up through it."""
     await platform.create(example("engine-only"))
     await platform.ended("solo", 1)

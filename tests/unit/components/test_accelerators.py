@@ -14,8 +14,6 @@ from omeflow.components.resolution import Memory
 
 Json = dict[str, Any]
 
-CONSTRAINTS = Constraints({}, {})
-
 
 def accelerator(name: str, **spec: Any) -> Json:
     spec = {"discovery": {}, "capabilities": {}, "resources": [{"name": "nvidia.com/gpu", "quantity": "1"}]} | spec

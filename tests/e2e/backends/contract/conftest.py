@@ -1,6 +1,5 @@
 """Whole omeflow, for the stories that every backend has to tell in the same way: worker, watcher, Temporal."""
 
-import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -9,15 +8,13 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from clusters.backends import Backend
+from omeflow_at_work import at_work, have_every_node_hold
 
-from omeflow.api import kinds
 from omeflow.api.rollouts import custom_resource_definitions
 from omeflow.kube.client import Cluster
 from omeflow.local import crds
 from omeflow.local.cluster import LocalCluster
-from omeflow.local.nodes import model_label
 from omeflow.local.processes import ManagedProcess
-from workers.all_in_one import run_watcher, run_worker
 from workers.settings import Settings
 from workers.temporal import DevServer, connect, dev_server
 
@@ -45,12 +42,8 @@ async def serving(
     await crds.establish(cluster, custom_resource_definitions())
     await _provide(cluster)
     settings = Settings(kubeconfig=cluster_kubeconfig, temporal_address=stories_temporal.address)
-    tasks = [asyncio.create_task(run_worker(settings)), asyncio.create_task(run_watcher(settings))]
-    yield settings
-    for task in tasks:
-        task.cancel()
-    for ended in await asyncio.gather(*tasks, return_exceptions=True):
-        assert isinstance(ended, asyncio.CancelledError | None), f"worker or watcher died: {ended!r}"
+    async with at_work(worker=settings, watcher=settings):
+        yield settings
 
 
 async def _provide(cluster: Cluster) -> None:
@@ -61,9 +54,7 @@ async def _provide(cluster: Cluster) -> None:
         manifest = {"apiVersion": "ome.io/v1beta1", "kind": values.kind, "metadata": {"name": values.name}}
         await cluster.apply(manifest | {"spec": values.spec}, manager="platform-team", force=True)
     assert inputs.model is not None
-    for node in await cluster.list(kinds.NODE):
-        labels = {"metadata": {"labels": {model_label(inputs.model.name): "Ready"}}}
-        await cluster.merge_patch(kinds.NODE, node["metadata"]["name"], None, labels)
+    await have_every_node_hold(cluster, inputs.model.name)
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -148,17 +148,9 @@ async def test_a_role_that_is_removed(begin: Begin, backend: str) -> None:
 @every_backend(shortly=LWS)
 async def test_no_capacity(begin: Begin, pool: Pool, backend: str) -> None:
     """A stage that has no room for its surge waits before its first write; once there is some, an edit goes through."""
-    spec = usual(backend)
-    spec = spec.edited(ENGINE, minimum=2, bounds=None if backend == LWS else (0, 1))
-    story = await begin(spec, created=False)
-    nodes = spec.roles[ENGINE].nodes
-    await pool.add(gpus=2 * nodes)
-    await story.follow({"capacityCheck": True})
-    story.adorn = lambda manifest: on_gpus(manifest, pool)
-    await story.ask(spec)
-    await story.ended(1)
-
-    await story.ask(spec.edited(ENGINE, level="debug"))
+    story = await without_a_spare_gpu(begin, pool, backend, unavailable=0, policy={"capacityCheck": True})
+    nodes = story.spec.roles[ENGINE].nodes
+    await story.ask(story.spec.edited(ENGINE, level="debug"))
     await story.waits(2, "capacity for engine", "1 nvidia.com/gpu for 1 more pod of engine: 0 are free")
     assert story.instances(ENGINE, ready=True)["v1"] == 2
     await pool.add(gpus=nodes)
@@ -170,16 +162,9 @@ async def test_no_capacity(begin: Begin, pool: Pool, backend: str) -> None:
 
 @every_backend(shortly=RBG)
 async def test_no_capacity_and_a_policy_that_does_without_a_surge(begin: Begin, pool: Pool, backend: str) -> None:
-    spec = usual(backend)
-    spec = spec.edited(ENGINE, minimum=2, bounds=None if backend == LWS else (1, 1))
-    story = await begin(spec, created=False)
-    await pool.add(gpus=2 * spec.roles[ENGINE].nodes)
-    await story.follow({"capacityCheck": True, "onNoCapacity": "NoSurge"})
-    story.adorn = lambda manifest: on_gpus(manifest, pool)
-    await story.ask(spec)
-    await story.ended(1)
-
-    await story.ask(spec.edited(ENGINE, level="debug"))
+    policy = {"capacityCheck": True, "onNoCapacity": "NoSurge"}
+    story = await without_a_spare_gpu(begin, pool, backend, unavailable=1, policy=policy)
+    await story.ask(story.spec.edited(ENGINE, level="debug"))
     record = await story.ended(2)
     [stage] = record.status.stages
     assert stage.note is not None
@@ -255,6 +240,23 @@ async def test_a_webhook_that_does_not_answer(begin: Begin, backend: str) -> Non
 async def pool(cluster: Cluster, namespace: str) -> AsyncIterator[Pool]:
     async with Pool.of(cluster, namespace, model=MODEL) as made:
         yield made
+
+
+async def without_a_spare_gpu(begin: Begin, pool: Pool, backend: str, *, unavailable: int, policy: Object) -> Story:
+    """Two engines serve, which take every GPU that there is; an update surges by one.
+
+    Args:
+        unavailable: how many of them an update may take away, where the backend is told so.
+    """
+    spec = usual(backend)
+    spec = spec.edited(ENGINE, minimum=2, bounds=None if backend == LWS else (unavailable, 1))
+    story = await begin(spec, created=False)
+    await pool.add(gpus=2 * spec.roles[ENGINE].nodes)
+    await story.follow(policy)
+    story.adorn = lambda manifest: on_gpus(manifest, pool)
+    await story.ask(spec)
+    await story.ended(1)
+    return story
 
 
 def on_gpus(manifest: Object, pool: Pool) -> None:
