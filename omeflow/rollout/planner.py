@@ -42,7 +42,7 @@ def plan_stages(changes: Sequence[RoleChange], policy: PolicySpec = DEFAULT, *, 
     roles; both in the policy's order. A role that is neither appears in no stage.
 
     Args:
-        policy: its ratio is not looked at.
+        policy: of the roles' limits, only what it keeps back makes a stage.
         gated: False for a rollback: what it goes back to has served, so it passes no gates, and if it fails in its turn
             somebody has to look.
 
