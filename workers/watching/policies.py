@@ -18,7 +18,7 @@ from omeflow.api.policies import Policy, policy_of
 from omeflow.kube.cache import ListWatch
 from omeflow.kube.client import Cluster
 from omeflow.kube.store import Change
-from omeflow.rollout.policy import accepted, in_force, name_followed
+from omeflow.rollout.policy import ACCEPTED, accepted, in_force, name_followed
 from strategies.contract import DesiredRole
 from strategies.manager import StrategyManager
 from strategies.policing import ensure_kept
@@ -69,6 +69,8 @@ class Policies:
     def followed(self, service: Manifest, roles: Callable[[], Roles]) -> Policy:
         """The policy that a service follows now.
 
+        A runtime's edit may change what the service runs as, and with it what the policy's status should say.
+
         Args:
             roles: of the service; asked for only if the policy says something of single ones.
 
@@ -76,10 +78,18 @@ class Policies:
             PolicyNotFound: it names one that there is not.
             PolicyRefused: its backend cannot keep it, or nobody understands it.
         """
-        metadata, followed = service["metadata"], _followed(service)
-        annotations = metadata.get("annotations") or {}
-        policy = in_force(_title(service), annotations, self.cache.get(*followed))
-        self._ensure_kept(policy, service, roles)
+        followed, title = _followed(service), _title(service)
+        found = self.cache.get(*followed)
+        policy = in_force(title, service["metadata"].get("annotations") or {}, found)
+        told = _refusal_told(found) if found else ""
+        try:
+            self._ensure_kept(policy, service, roles)
+        except PolicyRefused:
+            if not told:
+                self.queue.add(followed)
+            raise
+        if told.startswith(f"InferenceService {title}:"):
+            self.queue.add(followed)
         return policy
 
     async def tell(self, name: Name) -> None:
@@ -157,6 +167,13 @@ def _speaks_of_roles(policy: Manifest) -> bool:
         return policy_of(policy).spec.speaks_of_roles
     except PolicyRefused:  # whoever follows it
         return False
+
+
+def _refusal_told(policy: Manifest) -> str:
+    """Why its status says that it cannot be followed; empty if that does not say so."""
+    conditions = (policy.get("status") or {}).get("conditions") or []
+    said = (one["message"] for one in conditions if one["type"] == ACCEPTED and one["status"] == "False")
+    return next(said, "")
 
 
 def _title(service: Manifest) -> str:

@@ -1,5 +1,6 @@
 """Which services the edit of a policy concerns: those that follow it, and nobody else."""
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -89,6 +90,29 @@ def test_a_limit_is_kept_by_what_the_role_runs_as_now(known: Known) -> None:
     known.roles["named"] = DEPLOYMENTS
     with pytest.raises(PolicyRefused, match=r"spec\.roles\.engine\.partition, which engine, Deployment chat-engine"):
         known.followed(service("named", policy="careful"))
+
+
+@pytest.mark.parametrize(
+    ("runs_as", "told", "again"),
+    [
+        (DEPLOYMENTS, "", ["careful"]),
+        (DEPLOYMENTS, "InferenceService serving/named: RolloutPolicy careful asks for", []),
+        (GROUPS, "InferenceService serving/named: RolloutPolicy careful asks for", ["careful"]),
+        (GROUPS, "InferenceService serving/another: RolloutPolicy careful asks for", []),
+        (GROUPS, "", []),
+    ],
+)
+async def test_a_policys_status_is_looked_at_when_a_runtime_has_changed_what_a_service_runs_as(
+    known: Known, runs_as: dict[str, DesiredRole], told: str, again: list[str]
+) -> None:
+    condition = {"type": "Accepted", "status": "False" if told else "True", "message": told or "every service can"}
+    limited = policy("careful", roles={"engine": {"partition": 1}})
+    known.stores(limited | {"status": {"conditions": [condition]}})
+    await known.queued()
+    known.roles["named"] = runs_as
+    with suppress(PolicyRefused):
+        known.followed(service("named", policy="careful"))
+    assert await known.queued() == again
 
 
 async def test_an_edit_of_a_service_counts_for_policies_that_speak_of_its_roles(known: Known) -> None:
