@@ -9,6 +9,7 @@ from working import DEADLINE, Service, Taken, Working, does
 
 from omeflow.api.errors import Invalid, NotFound, Outdated, ServiceGone
 from omeflow.api.kinds import EVENT, INFERENCE_ROLLOUT, INFERENCE_SERVICE, ROLLOUT_POLICY
+from omeflow.api.names import DEPLOYMENT_MODE
 from omeflow.api.policies import DEFAULT
 from omeflow.api.rollouts import InferenceRollout, Phase, Wait
 from omeflow.api.steps import AwaitRequest, Room
@@ -185,6 +186,8 @@ async def test_what_a_newer_attempt_has_applied_is_not_waited_for(choosy: Servic
 
 
 async def test_a_quantity_that_nobody_can_read_is_the_users_to_correct(choosy: Service, worker: Working) -> None:
+    deployments = {"metadata": {"annotations": {DEPLOYMENT_MODE: "RawDeployment"}}}  # a group's bounds are read before
+    await choosy.cluster.merge_patch(INFERENCE_SERVICE, choosy.name, choosy.namespace, deployments, manager="user")
     await (await worker.take_up(choosy, "run/1")).carry_out()
     await choosy.edit({"engine": {"deploymentStrategy": {"rollingUpdate": {"maxSurge": "some", "maxUnavailable": 0}}}})
     with pytest.raises(Invalid, match=r"stage engine cannot be counted: .*'some'"):
