@@ -206,6 +206,7 @@ class Controls(Running):
     def _note(self, request: ControlRequest, verb: str, what: str = "") -> None:
         number = self._rollout.attempt.number if self._rollout and not self._planning else 0
         self._state.actions.append(Action(attempt=number, verb=verb, by=_who(request), at=_now(), what=what))
+        self._show()
 
     def _put_off(self, by: timedelta) -> None:
         """Nothing could be done about a deadline while the run was frozen."""

@@ -1,5 +1,7 @@
 """A step that is tried again and again, because somebody else has to do something first, keeps nobody from the run."""
 
+from datetime import timedelta
+
 import pytest
 from scripted_run import ScriptedRun
 from scripted_steps import ScriptedSteps, update
@@ -49,6 +51,18 @@ async def test_a_frozen_run_tries_nothing_again_before_it_is_resumed(run: Script
     await run.ask(messages.RESUME)
     await run.result()
     assert [request.stage.name for request in steps.requests(step.APPLY_WORKLOAD)] == ["engine", "engine", "router"]
+
+
+async def test_a_pause_is_shown_at_once_and_lets_the_step_in_hand_be_tried_again(
+    run: ScriptedRun, steps: ScriptedSteps
+) -> None:
+    await refused_for_now(run, steps)
+    await run.ask(messages.PAUSE)
+    assert "**paused by alice" in await run.details()
+    await run.forward(timedelta(seconds=31))
+    await steps.called(step.APPLY_WORKLOAD, 2)
+    await steps.called(step.RECORD_WAIT)
+    assert [request.stage.name for request in steps.requests(step.APPLY_WORKLOAD)] == ["engine", "engine"]
 
 
 async def test_a_service_that_is_deleted_ends_its_run_without_another_try(
