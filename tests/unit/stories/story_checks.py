@@ -235,7 +235,7 @@ class Checks:
             missing = standing.established - available
             standing.established = wanted
             standing.allowance = max(standing.budget(wanted), min(wanted, missing))
-        if wanted and available == wanted == len(standing.instances) and standing.settled:
+        if wanted and available == wanted and standing.complete and standing.settled:
             standing.established, standing.allowance = wanted, standing.budget(wanted)
             # One that comes back under its name is away until then.
             standing.killed = standing.killed - standing.instances if standing.keeps_names else set()

@@ -92,6 +92,13 @@ class Standing:
         return instances_of(self.pods.values())
 
     @property
+    def complete(self) -> bool:
+        """Whether those instances are there that are wanted, and no others: one that has still to go replaces none."""
+        if self.keeps_names:
+            return self.templates.keys() == set(range(self.wanted))
+        return len(self.instances) == self.wanted
+
+    @property
     def templates(self) -> dict[int, Template | None]:
         """By ordinal of the instance."""
         return templates_of(self.name, self.pods.values())
