@@ -1,7 +1,8 @@
 """Whether there is room for the pods that a stage brings up on top of those that run (design section 7).
 
-A sum over the nodes that may take them, no second scheduler: what the sum lacks, no scheduler could place, and what it
-has room for may still not fit, because a pod needs one node. Then the scheduler says so in words of its own.
+No second scheduler: a sum over the nodes that may take them, and for each sort of pods how many of them these nodes
+could take one by one. What lacks there, no scheduler could place; what there is room for may still not fit, because
+sorts of pods get in each other's way. Then the scheduler says so in words of its own.
 
 Pods that may use different nodes are looked at alone and together, because they compete for the nodes that they share.
 """
@@ -49,13 +50,14 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class _Need:
-    """Pods of a surge, what they take together, and who would take them; `kept_off`: nodes that match, but for taints.
+    """Pods of a surge, what they take together, and each, and who would take them.
 
-    `of_nodes`: what they ask of a node, in words.
+    `kept_off`: nodes that match, but for taints; `of_nodes`: what they ask of a node, in words.
     """
 
     surge: Surge
     resources: Resources
+    each: Resources
     nodes: frozenset[str]
     kept_off: int
     of_nodes: str
@@ -105,7 +107,7 @@ def _scarcest(item: tuple[str, Fraction]) -> tuple[bool, str]:
 
 
 def missing(surges: Sequence[Surge], nodes: Sequence[Json], running: Iterable[Held]) -> list[str]:
-    """What is missing, a sentence per resource; nothing if there is room.
+    """What is missing, a sentence per resource, or per sort of pods that are too large; nothing if there is room.
 
     Args:
         surges: all that is to run at a time, at most a handful.
@@ -118,7 +120,10 @@ def missing(surges: Sequence[Surge], nodes: Sequence[Json], running: Iterable[He
     needs = [_need(surge, nodes) for surge in surges if surge.pods > 0]
     free = _free(nodes, running)
     for size in range(1, len(needs) + 1):  # the fewest that explain it
-        if found := [said for several in combinations(needs, size) for said in _lacking(several, free)]:
+        found = [said for several in combinations(needs, size) for said in _lacking(several, free)]
+        if size == 1 and not found:
+            found = [_too_large(need, fit) for need in needs if (fit := _fitting(need, free)) < need.surge.pods]
+        if found:
             return found
     return []
 
@@ -126,9 +131,9 @@ def missing(surges: Sequence[Surge], nodes: Sequence[Json], running: Iterable[He
 def _need(surge: Surge, nodes: Sequence[Json]) -> _Need:
     matching = [node for node in nodes if matches(surge.spec, node)]
     usable = frozenset(node["metadata"]["name"] for node in matching if tolerates(surge.spec, node))
-    each = requests(surge.spec)
-    together = {name: amount * surge.pods for name, amount in each.items() if amount > 0}
-    return _Need(surge, together, usable, len(matching) - len(usable), asked_of_nodes(surge.spec))
+    each = {name: amount for name, amount in requests(surge.spec).items() if amount > 0}
+    together = {name: amount * surge.pods for name, amount in each.items()}
+    return _Need(surge, together, each, usable, len(matching) - len(usable), asked_of_nodes(surge.spec))
 
 
 def _free(nodes: Sequence[Json], running: Iterable[Held]) -> dict[str, Resources]:
@@ -154,6 +159,24 @@ def _lacking(needs: Sequence[_Need], free: Mapping[str, Resources]) -> list[str]
         for resource, amount in sorted(total(need.resources for need in needs).items())
         if amount > there.get(resource, Fraction())
     ]
+
+
+def _fitting(need: _Need, free: Mapping[str, Resources]) -> int:
+    """How many of its pods the nodes could take if no others came."""
+    if not need.each:
+        return need.surge.pods
+    return sum(
+        min(math.floor(free[node].get(name, Fraction()) / amount) for name, amount in need.each.items())
+        for node in need.nodes
+    )
+
+
+def _too_large(need: _Need, fitting: int) -> str:
+    pods, each = need.surge.pods, sorted(need.each.items(), key=_scarcest)
+    asked = " and ".join(f"{_shown(name, amount, up=True)} {name}" for name, amount in each)
+    more = "1 more pod" if pods == 1 else f"each of {pods} more pods"
+    fit = {0: "none fits", 1: "1 fits"}.get(fitting, f"{fitting} fit")
+    return f"{asked} of one node for {more} of {need.surge.role}: {fit} {_where([need])}"
 
 
 def _sentence(needs: Sequence[_Need], resource: str, needed: Fraction, free: Fraction) -> str:

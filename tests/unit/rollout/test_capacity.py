@@ -1,4 +1,4 @@
-"""Whether there is room for what a stage brings up: a sum over nodes, told by what is missing."""
+"""Whether there is room for what a stage brings up, told by what is missing."""
 
 from typing import Any
 
@@ -53,8 +53,21 @@ def taking(*pods: Json) -> list[Held]:
                 " gpu=h100 (1 more is cordoned or tainted)"
             ],
         ),
-        # the sum fits, no node does: that is the scheduler's to say
-        ([engine()], [node("a"), node("b")], [pod("a", 4), pod("b", 4)], []),
+        # the sum fits, no node does
+        (
+            [engine()],
+            [node("a"), node("b")],
+            [pod("a", 4), pod("b", 4)],
+            ["8 nvidia.com/gpu of one node for 1 more pod of engine: none fits on the 2 nodes"],
+        ),
+        (
+            [Surge("engine", 3, spec(requests={"cpu": "2", GPUS: "3"}))],
+            [node("a"), node("b", has={"cpu": "3", GPUS: "8"})],
+            [pod("a", 4)],
+            ["3 nvidia.com/gpu and 2 cpu of one node for each of 3 more pods of engine: 2 fit on the 2 nodes"],
+        ),
+        # two sorts of pods that fit alone, and not together, although the sum fits: that is the scheduler's to say
+        ([engine(3), decoder(4)], [node("a"), node("b")], [pod("a", 3), pod("b", 6)], []),
         # one that holds more than it has is no debt of the others
         ([engine()], [node("a"), node("b")], [pod("a", 12)], []),
         (
