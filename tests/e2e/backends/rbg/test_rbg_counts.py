@@ -89,7 +89,13 @@ async def test_a_bound_adapter_overrides_a_dropped_count(group: Group) -> None:
     applied = await group.apply(attempt(without_count(engine), 2))
 
     assert applied["spec"]["roles"][0]["replicas"] == 1
-    await eventually(lambda: group.events("ReplicasOverriddenByAdapter"), bool, what="the event")
+
+    async def overridden() -> bool:
+        """The group's controller says so; it sees nothing to override if the adapter's has written the count first."""
+        told = await group.events("ReplicasOverriddenByAdapter")
+        return bool(told) or (await group.object())["spec"]["roles"][0]["replicas"] == 2
+
+    await eventually(overridden, bool, what="the event, or the count")
     await group.rolled_out("engine", 2)
     assert await group.pods() == before
 
