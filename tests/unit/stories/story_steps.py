@@ -4,7 +4,7 @@ What decides is the real code: mixture, the strategies' applies, removals and ro
 nobody scales. What is here is what a step adds to it: fresh reads, guarded writes, and a new read when one is refused.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 
 from clusters.in_memory import NAMESPACE
@@ -57,12 +57,8 @@ class Steps:
             if step.told:
                 self.log(f"attempt {attempt.number}: {step.told}")
             yield
-            try:
-                yield from self._apply_in_order(applies, live)
-            except (Conflict, FieldOwned) as conflict:
-                self.log(f"attempt {attempt.number}: {conflict}; read again")
-                continue
-            return
+            if (yield from self._taken(attempt, applies, live)):
+                return
 
     def apply_all(self, manifests: Sequence[Manifest]) -> Turn:
         for manifest in manifests:
@@ -113,16 +109,21 @@ class Steps:
             live = self.read_ours(desired.workloads)
             applies = attempt.strategy.removal(OWNER, roles, plan.removed_roles, live)
             yield
-            try:
-                yield from self._apply_in_order(applies, live)
-            except (Conflict, FieldOwned) as conflict:
-                self.log(f"attempt {attempt.number}: {conflict}; read again")
-                continue
-            break
+            if (yield from self._taken(attempt, applies, live)):
+                break
         for unwanted in plan.prune:
             if found := self._find(unwanted):
                 self.cluster.delete_this(found)
             yield
+
+    def _taken(self, attempt: Attempt, applies: Sequence[Apply], live: Live) -> Generator[None, None, bool]:
+        """Whether the applies were made on what is there; else the step reads again."""
+        try:
+            yield from self._apply_in_order(applies, live)
+        except (Conflict, FieldOwned) as conflict:
+            self.log(f"attempt {attempt.number}: {conflict}; read again")
+            return False
+        return True
 
     def _apply_in_order(self, applies: Sequence[Apply], live: Live) -> Turn:
         """As `activities/applying.py`: each write is made on what it was decided from."""
