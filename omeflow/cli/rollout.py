@@ -144,7 +144,7 @@ async def _ask_of(verb: str, service: Service, settings: Settings) -> Manifest:
             in_hand = _in_hand(records)
             return told("sent", said, in_hand.spec.number if in_hand else None)
         if verb == APPROVE and not (records and records[-1].spec.cause == ROLLBACK):
-            return await _take_update_up(cluster, client, service, manifest, settings)
+            return await _take_update_up(cluster, client, service, manifest, records, settings)
         return told("nothing", f"nothing to {verb}: {_idle(records)}", records[-1].spec.number if records else None)
 
 
@@ -184,10 +184,14 @@ def _idle(records: list[InferenceRollout]) -> str:
 
 
 async def _take_update_up(
-    cluster: Cluster, client: Client, service: Service, manifest: Manifest, settings: Settings
+    cluster: Cluster,
+    client: Client,
+    service: Service,
+    manifest: Manifest,
+    before: list[InferenceRollout],
+    settings: Settings,
 ) -> Manifest:
     """Start a run: what it finds changed, it carries out, whatever the policy holds back."""
-    before = await attempts_of(cluster, service, manifest["metadata"]["uid"])
     since = before[-1].spec.number if before else 0
     change = change_of(
         manifest,
@@ -196,7 +200,10 @@ async def _take_update_up(
     )
     await Signals(client, task_queue=settings.task_queue).changed(service, change)
     ended = await follow(cluster, client, service, since=since)
-    return ended_as(await attempts_of(cluster, service, manifest["metadata"]["uid"]), since, ended)
+    answer = ended_as(await attempts_of(cluster, service, manifest["metadata"]["uid"]), since, ended)
+    if answer["outcome"] == "nothing":
+        answer["message"] = f"nothing to {APPROVE}: {_idle(before)}; {ended.removeprefix('nothing to do: ')}"
+    return answer
 
 
 async def _rollback(service: Service, settings: Settings, *, to: int, wait: bool) -> Manifest:

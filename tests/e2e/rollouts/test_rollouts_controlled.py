@@ -82,6 +82,17 @@ async def test_the_stage_behind_an_approval_begins_when_it_is_given(undisturbed:
             lambda events: {event["reason"] for event in events} >= {"RolloutBlocked", "RolloutSucceeded"},
             what="the events of a block and of a success",
         )
+
+        await platform.eventually(
+            lambda: platform.run_status(NAME),
+            lambda status: status is WorkflowExecutionStatus.COMPLETED,
+            what="the end",
+        )
+        code, answer = await rollout(platform, ours, "approve")
+        assert (code, answer["message"]) == (
+            3,
+            "nothing to approve: attempt 2 has succeeded; the last attempt had the same inputs",
+        )
         await platform.delete(NAME)
 
 
