@@ -41,7 +41,7 @@ class Rollout(Message):
     """RBAC, autoscalers and exposure are out."""
     stage_applied: bool = False
     step: str = ""
-    """How far the stage in hand goes for now, if its roles are updated in proportion."""
+    """How far the stage in hand goes in its present step, if its roles are updated in proportion."""
     deadline: str = ""
     blocked: bool = False
     without_surge: WithoutSurge | None = None

@@ -83,11 +83,7 @@ async def test_the_stage_behind_an_approval_begins_when_it_is_given(undisturbed:
             what="the events of a block and of a success",
         )
 
-        await platform.eventually(
-            lambda: platform.run_status(NAME),
-            lambda status: status is WorkflowExecutionStatus.COMPLETED,
-            what="the end",
-        )
+        await idle(platform)
         code, answer = await rollout(platform, ours, "approve")
         assert (code, answer["message"]) == (
             3,
