@@ -115,6 +115,7 @@ class ListWatch:
         self._last_sign = clock()
         self._going_on: asyncio.Timeout | None = None  # the watch or the pause that goes on
         self._defined = False
+        self._withdrawn = False  # since the last list began
         self._looks = 0  # for a kind that is defined and not served
 
     async def run(self) -> None:
@@ -136,7 +137,7 @@ class ListWatch:
 
     def withdraw(self) -> None:
         """Stop watching a kind whose definition has gone; objects that are still there go with it."""
-        self._defined = False
+        self._defined, self._withdrawn = False, True
         if self.served and self.is_synced:
             self._is_unserved()
             self._interrupt()
@@ -191,7 +192,7 @@ class ListWatch:
 
     async def _list(self) -> None:
         found: list[Object] = []
-        version = None
+        version, self._withdrawn = None, False
         try:
             async for page in self._cluster.pages(
                 self.kind,
@@ -202,6 +203,8 @@ class ListWatch:
             ):
                 found += map(self._keep, page.items)
                 version = page.resource_version
+            if self._withdrawn:
+                raise NotServed(f"list {self.kind}s: the kind was withdrawn before the answer came")
         except NotServed:
             self._is_unserved()
             raise

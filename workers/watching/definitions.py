@@ -1,5 +1,6 @@
 """Which custom kinds come and go: told by their definitions, so that nobody has to ask for a kind that is not there."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Iterable
 
@@ -24,10 +25,24 @@ class Definitions:
         """Args: caches: those to be told, with the timing `TOLD`."""
         self._by_name: defaultdict[str, list[ListWatch]] = defaultdict(list)
         for cache in caches:
-            self._by_name[f"{cache.kind.plural}.{cache.kind.group}"].append(cache)
+            if not cache.kind.built_in:
+                self._by_name[f"{cache.kind.plural}.{cache.kind.group}"].append(cache)
         self.cache = ListWatch(
             cluster, CUSTOM_RESOURCE_DEFINITION, metadata_only=True, keep=keeping.definition, on_change=self._tell
         )
+
+    async def run(self) -> None:
+        """Keep the cache up to date, and tell what changes, until cancelled.
+
+        A definition may have gone after its kind was listed and before definitions were: no change tells of that.
+        """
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.cache.run(), name=f"watch {self.cache.kind}")
+            await self.cache.synced()
+            for name, caches in self._by_name.items():
+                if self.cache.get(None, name) is None:
+                    for cache in caches:
+                        cache.withdraw()
 
     def _tell(self, change: Change) -> None:
         for cache in self._by_name.get(change.object["metadata"]["name"], []):

@@ -110,7 +110,8 @@ class World:
     async def run(self) -> None:
         """Keep all caches up to date, until cancelled."""
         async with asyncio.TaskGroup() as group:
-            for cache in [*self._every(), self._definitions.cache]:
+            group.create_task(self._definitions.run(), name="definitions")
+            for cache in self._every():
                 group.create_task(cache.run(), name=f"watch {cache.kind}")
 
     async def synced(self) -> None:

@@ -1,66 +1,20 @@
 """A cache that is never wrong for long: lists, watches, and every way in which a watch ends."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from faults import FaultProxy, events, refuse, reset, silence
+from watched import QUICK, Watched, watched
 
 from omeflow.api import errors, kinds
 from omeflow.kube.cache import ListWatch, Timing
 from omeflow.kube.client import Cluster
 from omeflow.kube.store import Change
-from workers.watching.definitions import Definitions
 
 pytestmark = pytest.mark.real_cluster
 
-QUICK = Timing(watch=(30, 30), silence=20, unserved=0.2, backoff=0.2, brief=0.05)
 GONE = {"type": "ERROR", "object": {"kind": "Status", "message": "too old resource version", "code": 410}}
-
-
-class Watched:
-    """A running cache, and what it told."""
-
-    def __init__(self, cluster: Cluster, kind: kinds.Kind, **options: Any) -> None:
-        self.told: list[Change] = []
-        options = {"timing": QUICK} | options
-        self.cache = ListWatch(cluster, kind, on_change=self.told.append, **options)
-
-    def summary(self) -> list[tuple[str, str]]:
-        return [(change.kind, change.object["metadata"]["name"]) for change in self.told]
-
-    async def until(self, condition: Callable[[], bool], seconds: float = 15) -> None:
-        """Wait for a condition."""
-        try:
-            await until(condition, seconds)
-        except TimeoutError:
-            pytest.fail(f"not within {seconds} s; told so far: {self.summary()}, failure: {self.cache.failure}")
-
-    async def until_told(self, *changes: tuple[str, str]) -> None:
-        await self.until(lambda: set(changes) <= set(self.summary()))
-
-
-async def until(condition: Callable[[], bool], seconds: float = 60) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - conditions of another process
-            await asyncio.sleep(0.01)
-
-
-@asynccontextmanager
-async def watched(cluster: Cluster, kind: kinds.Kind = kinds.CONFIG_MAP, **options: Any) -> AsyncIterator[Watched]:
-    running = Watched(cluster, kind, **options)
-    task = asyncio.create_task(running.cache.run())
-    try:
-        async with asyncio.timeout(15):
-            await running.cache.synced()
-        yield running
-        assert not task.done(), "run ended by itself"
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
 
 
 async def write(cluster: Cluster, namespace: str, name: str, **data: str) -> dict[str, Any]:
@@ -212,91 +166,6 @@ async def test_a_first_list_that_fails_is_tried_again_and_told(
     assert running.cache.failure is None
     task.cancel()
     await asyncio.wait([task])
-
-
-def definition_of(kind: kinds.Kind) -> dict[str, Any]:
-    schema = {"openAPIV3Schema": {"type": "object"}}
-    return {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{kind.plural}.{kind.group}"},
-        "spec": {
-            "group": kind.group,
-            "scope": "Namespaced",
-            "names": {"kind": kind.name, "plural": kind.plural},
-            "versions": [{"name": kind.version, "served": True, "storage": True, "schema": schema}],
-        },
-    }
-
-
-async def test_a_kind_that_is_not_served_is_empty_until_it_is_served(cluster: Cluster) -> None:
-    widget = kinds.Kind("kube.omeflow.test", "v1", "Widget", "widgets")
-    definition = definition_of(widget)
-    async with watched(cluster, widget) as running:
-        assert (running.cache.served, len(running.cache), running.cache.failure) == (False, 0, None)
-        await cluster.apply(definition)
-        await running.until(lambda: running.cache.served)
-        await cluster.delete(kinds.CUSTOM_RESOURCE_DEFINITION, definition["metadata"]["name"])
-        await running.until(lambda: not running.cache.served)
-
-
-async def test_a_kind_comes_and_goes_with_its_definition_and_nobody_asks_in_between(
-    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    gadget = kinds.Kind("kube.omeflow.test", "v1", "Gadget", "gadgets")
-    monkeypatch.setitem(kinds._BY_TYPE, (gadget.api_version, gadget.name), gadget)
-    definition, seldom = definition_of(gadget), replace(QUICK, unserved=3600)
-    turns: list[bool] = []
-    cache = ListWatch(cluster, gadget, timing=seldom, on_served=lambda: turns.append(cache.served))
-    following = Definitions(cluster, [cache])
-    running = [asyncio.create_task(cache.run()), asyncio.create_task(following.cache.run())]
-    try:
-        for turn in (1, 2):
-            await until(lambda turn=turn: len(turns) == 2 * turn - 1)
-            await cluster.apply(definition)
-            await until(lambda turn=turn: len(turns) == 2 * turn)
-            named = {"apiVersion": gadget.api_version, "kind": gadget.name}
-            await cluster.create({**named, "metadata": {"name": f"gadget-{turn}", "namespace": "default"}})
-            await until(lambda turn=turn: cache.get("default", f"gadget-{turn}") is not None)
-            await cluster.delete(kinds.CUSTOM_RESOURCE_DEFINITION, definition["metadata"]["name"])
-        await until(lambda: len(turns) == 5)
-        assert turns == [False, True, False, True, False]
-        assert len(cache) == 0
-    finally:
-        for task in running:
-            task.cancel()
-        await asyncio.wait(running)
-
-
-async def test_hints_that_follow_each_other_closely_end_nothing(cluster: Cluster) -> None:
-    missing = kinds.Kind("kube.omeflow.test", "v1", "Nothing", "nothings")
-    async with watched(cluster, missing, timing=replace(QUICK, unserved=3600)) as running:
-        for _ in range(5):
-            running.cache.look_again()
-            await asyncio.sleep(0)
-        assert not running.cache.served
-
-
-async def test_a_server_that_does_not_serve_a_defined_kind_yet_is_asked_again_soon(
-    proxy: FaultProxy, through: Cluster
-) -> None:
-    cache = ListWatch(through, kinds.ROLE_BASED_GROUP, timing=replace(QUICK, unserved=3600))
-    following = Definitions(through, [cache])
-    running = [asyncio.create_task(following.cache.run())]
-    try:
-        await until(lambda: following.cache.is_synced)
-        running.append(asyncio.create_task(cache.run()))
-        await until(lambda: cache.is_synced)
-        # As after its restart: watches break, and what answers first does not know custom kinds.
-        proxy.arm("list", "/rolebasedgroups", refuse(404), times=3)
-        proxy.arm("watch", "/rolebasedgroups", refuse(410))
-        proxy.break_watches()
-        await until(lambda: not cache.served)
-        await until(lambda: cache.served)
-    finally:
-        for task in running:
-            task.cancel()
-        await asyncio.wait(running)
 
 
 async def test_of_metadata_only_nothing_else_is_sent(cluster: Cluster, namespace: str) -> None:
