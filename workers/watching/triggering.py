@@ -23,7 +23,8 @@ SETTLES = 2.0
 REPAIRS = 60.0
 """Seconds between two repairs of one service: whoever keeps changing our fields is not to be outpaced."""
 AGAIN = 600.0
-"""Seconds after which an open attempt is looked at again: its run may have been lost."""
+"""Seconds after which a service is looked at again whose attempt is open, or still to begin. Its run may be lost, or
+may have seen nothing to do, because its worker asked an API server that was behind ours."""
 
 
 @dataclass(slots=True)
@@ -119,8 +120,8 @@ class Triggering:
             contested=bool(triggered.contested),
         )
         rest = triggered.due_in(trigger, now=now)
-        if rest:
-            self._queue.add_later(sight.service, seconds=rest)
+        if trigger is not None:
+            self._queue.add_later(sight.service, seconds=rest or AGAIN)
         due = rest == 0
         admitted = self._turns.admits(sight.service, trigger, sight.attempts, due=due)
         triggered.held = "" if admitted or trigger is None else self._turns.line(trigger)

@@ -11,8 +11,6 @@ from workers.watching.queue import Queue, Service
 
 COUNTED = (DEPENDENCY, POLICY)
 """Causes of open attempts that take a place. Who edits a policy moves on a whole line's rollouts, and ends none."""
-AGAIN = 600.0
-"""Seconds after which whoever waits is looked at again, whatever happens."""
 
 
 class Turns:
@@ -47,10 +45,7 @@ class Turns:
         if trigger is None or trigger.cause != DEPENDENCY or unfinished:
             self.leave(service)
             return True
-        if not due or self._admission.admit(service, now=_now()):
-            return True
-        self._queue.add_later(service, seconds=AGAIN)
-        return False
+        return not due or self._admission.admit(service, now=_now())
 
     def leave(self, service: Service) -> None:
         """It needs no place among the runs that a dependency caused, or needs it no more."""
