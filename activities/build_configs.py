@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from temporalio import activity
 
+from activities.events import tell
 from activities.planning import Planning
 from activities.reading import read_policy, read_service
 from activities.records import Records
@@ -60,6 +61,8 @@ class BuildConfigs:
             desired=decided.desired,
             plan=decided.plan,
         )
+        if decided.chosen.ignored:
+            await tell(self.cluster, record, reason="Ignored", message=decided.chosen.ignored, warning=True)
         return _answer(record, decided.planned, decided.desired)
 
     async def _policy(self, record: InferenceRollout) -> Policy:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points, version
 
 from omeflow.api.errors import Invalid
-from omeflow.api.names import CLUSTER_DOMAIN
+from omeflow.api.names import CLUSTER_DOMAIN, DEPLOYMENT_MODE
+from omeflow.components.modes import mode_named
 from strategies.contract import Strategy
 from strategies.rbg.strategy import RBGStrategy
 from strategies.single_component.strategy import SingleComponentStrategy
@@ -18,8 +19,13 @@ ENTRY_POINTS = "omeflow.strategies"
 
 @dataclass(frozen=True, slots=True)
 class Choice:
+    """Attributes:
+    ignored: that the mode which the service names is none, in a sentence; empty if it is one, or names none.
+    """
+
     strategy: Strategy
     reason: str
+    ignored: str = ""
 
 
 class StrategyManager:
@@ -48,9 +54,8 @@ class StrategyManager:
         """
         for strategy in self._strategies.values():
             if strategy.is_applicable(annotations):
-                return Choice(
-                    strategy, f"strategy {strategy.name}: first of {', '.join(self._strategies)} that applies"
-                )
+                reason = f"strategy {strategy.name}: first of {', '.join(self._strategies)} that applies"
+                return Choice(strategy, reason, _ignored(strategy, annotations))
         raise Invalid(f"InferenceService {service}: no registered strategy applies ({', '.join(self._strategies)})")
 
     def named(self, name: str) -> Strategy:
@@ -59,6 +64,15 @@ class StrategyManager:
 
     def __iter__(self) -> Iterator[Strategy]:
         return iter(self._strategies.values())
+
+
+def _ignored(strategy: Strategy, annotations: Mapping[str, str]) -> str:
+    """OME takes a mode that it does not know for none (ome.md 7.1); what a misspelt one leads to, nobody expects."""
+    others = {key: text for key, text in annotations.items() if key != DEPLOYMENT_MODE}
+    if DEPLOYMENT_MODE not in annotations or mode_named(annotations) or not strategy.is_applicable(others):
+        return ""
+    named = f"metadata.annotations[{DEPLOYMENT_MODE}] is {annotations[DEPLOYMENT_MODE]!r}"
+    return f"{named}, which is no mode and counts as absent: the strategy is {strategy.name}"
 
 
 def default_manager(*, cluster_domain: str = CLUSTER_DOMAIN) -> StrategyManager:

@@ -14,16 +14,23 @@ from omeflow.components.inputs import Inputs
 from omeflow.components.types import Components, DeploymentMode
 from strategies.contract import Desired, DesiredRole, Owner, PlanRequest, Strategy
 from strategies.installing import remedy
+from strategies.known_annotations import refuse_unknown
 from strategies.manager import StrategyManager
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """A strategy that fits the service, and the components it is to place."""
+    """A strategy that fits the service, and the components it is to place.
+
+    Attributes:
+        choices: what was chosen and why, in sentences.
+        ignored: what the service asks for to no effect, in a sentence; empty if nothing.
+    """
 
     strategy: Strategy
     components: Components
     choices: list[str]
+    ignored: str = ""
 
     @property
     def modes(self) -> dict[str, str]:
@@ -41,7 +48,9 @@ def choose(inputs: Inputs, strategies: StrategyManager) -> Chosen:
     components = build_components(inputs)
     modes = {role: config.mode for role, config in components.configs.items()}
     choice.strategy.validate_deployment_modes(service, modes)
-    return Chosen(choice.strategy, components, [choice.reason, *components.choices])
+    refuse_unknown(_owner(inputs), components)
+    choices = [*filter(None, [choice.reason, choice.ignored]), *components.choices]
+    return Chosen(choice.strategy, components, choices, choice.ignored)
 
 
 def render(inputs: Inputs, strategies: StrategyManager) -> tuple[Chosen, Desired]:
@@ -53,8 +62,7 @@ def render(inputs: Inputs, strategies: StrategyManager) -> tuple[Chosen, Desired
     """
     chosen = choose(inputs, strategies)
     service = inputs.service
-    owner = Owner(service.namespace, service.name, service.uid)
-    desired = chosen.strategy.plan(PlanRequest(owner, chosen.components, service.annotations))
+    desired = chosen.strategy.plan(PlanRequest(_owner(inputs), chosen.components, service.annotations))
     if lacking := [kind for kind in _needed(chosen, desired) if kind.name in inputs.not_served]:
         raise NotServed(f"InferenceService {service.namespace}/{service.name}: {remedy(lacking)}")
     return chosen, desired
@@ -84,6 +92,10 @@ def needed_kinds(inputs: Inputs, strategies: StrategyManager) -> list[Kind]:
     except Terminal:
         return []
     return _needed(chosen, desired)
+
+
+def _owner(inputs: Inputs) -> Owner:
+    return Owner(inputs.service.namespace, inputs.service.name, inputs.service.uid)
 
 
 def _needed(chosen: Chosen, desired: Desired) -> list[Kind]:

@@ -11,7 +11,7 @@ import yaml
 from omeflow.api.errors import Invalid
 from omeflow.api.kinds import INFERENCE_SERVICE
 from omeflow.api.names import FIELD_MANAGER
-from omeflow.cli.console import AsYaml, stdout
+from omeflow.cli.console import AsYaml, stderr, stdout
 from omeflow.components.references import Listing, Wanted
 from omeflow.components.resolution import gather, resolve_inputs
 from strategies.contract import Live, Owner, RoleVersion
@@ -94,6 +94,8 @@ def _objects(service: Manifest, beside: list[Manifest]) -> Iterator[Manifest]:
     inputs = resolve_inputs(service, gather(service, look_up).found)
     chosen, desired = render_inputs(inputs, default_manager())
     metadata = service["metadata"]
+    if chosen.ignored:
+        stderr.print(f"warning: InferenceService {metadata['namespace']}/{metadata['name']}: {chosen.ignored}")
     owner = Owner(metadata["namespace"], metadata["name"], metadata.get("uid", ""))
     versions = {role: RoleVersion(1, wanted) for role, wanted in desired.roles.items()}
     yield from desired.rbac

@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 from omeflow.api.errors import Invalid
 from omeflow.cli.main import app
 
+EXAMPLE = Path(__file__).parents[3] / "examples/prefill-decode-router.yaml"
 NAMED = "kind: InferenceService\nmetadata: {name: chat}\n"
 
 
@@ -41,3 +42,13 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["render", str(tmp_path / "nothing.yaml")])
     assert isinstance(result.exception, Invalid)
     assert "nothing.yaml cannot be read" in str(result.exception)
+
+
+def test_a_mode_that_is_none_is_told_beside_the_objects(tmp_path: Path) -> None:
+    service = tmp_path / "service.yaml"
+    named = EXAMPLE.read_text().replace("deploymentMode: RoleBasedGroup", "deploymentMode: RoleBasedGruop")
+    service.write_text(named)
+    result = CliRunner().invoke(app, ["render", str(EXAMPLE.parent / "models.yaml"), str(service)])
+    assert (result.exit_code, "kind: Deployment" in result.stdout) == (0, True)
+    assert result.stderr.startswith("warning: InferenceService demo/")
+    assert "is 'RoleBasedGruop', which is no mode and counts as absent" in result.stderr

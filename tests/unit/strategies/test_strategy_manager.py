@@ -55,6 +55,29 @@ def test_the_choice_comes_with_its_reason() -> None:
     assert choice.reason == "strategy b: first of a, b that applies"
 
 
+@pytest.mark.parametrize(
+    ("annotations", "ignored"),
+    [
+        ({}, False),
+        (RBG, False),
+        ({"ome.io/deploymentMode": "MultiNode"}, False),
+        ({"ome.io/deploymentMode": "RoleBasedGruop"}, True),
+        ({"ome.io/deploymentMode": ""}, True),
+    ],
+)
+def test_a_mode_that_is_none_is_told(annotations: Mapping[str, str], ignored: bool) -> None:
+    told = default_manager().select("serving/chat", annotations).ignored
+    assert ("which is no mode and counts as absent: the strategy is SingleComponent" in told) is ignored
+
+
+def test_a_mode_by_which_a_strategy_applies_is_one() -> None:
+    class ByMode(Named):
+        def is_applicable(self, annotations: Mapping[str, str]) -> bool:
+            return annotations.get("ome.io/deploymentMode") == "Elsewhere"
+
+    assert StrategyManager([ByMode()]).select("serving/chat", {"ome.io/deploymentMode": "Elsewhere"}).ignored == ""
+
+
 def test_two_strategies_of_one_name_are_refused() -> None:
     with pytest.raises(ValueError, match="two strategies are called a: rename one"):
         StrategyManager([Named("a"), Named("b"), Named("a")])
