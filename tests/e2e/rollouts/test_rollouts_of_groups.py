@@ -61,19 +61,26 @@ async def test_a_rollout_that_somebody_paused_in_the_group_says_so_and_goes_on_w
 
 
 async def test_an_adapter_that_names_no_pods_is_made_anew_during_a_rollout(platform: Platform) -> None:
-    """Bound before its workload knew its pods, it would fail every autoscaler for good (RBG 267)."""
+    """Bound before its workload knew its pods, it would fail every autoscaler for good (RBG 267).
+
+    The rollout stands still meanwhile: an adapter's controller that writes how many are ready writes its selector, too.
+    """
     await platform.create(example("engine-only"))
     await platform.ended("solo", 1)
+    await platform.edit("solo", image(BAD, "engine"))
+    await platform.condition("solo", "RolledOut", status="Unknown", words="ImagePullBackOff")
     cluster, place = platform.cluster, ("solo-engine", platform.namespace)
-    await cluster.merge_patch(SCALING_ADAPTER, *place, {"status": {"selector": ""}}, subresource="status")
-    await platform.edit("solo", image(NEW, "engine"))
-    await platform.ended("solo", 2)
+    blind = await cluster.merge_patch(SCALING_ADAPTER, *place, {"status": {"selector": ""}}, subresource="status")
+
     adapter = await platform.eventually(
         lambda: cluster.find(SCALING_ADAPTER, *place),
         lambda found: bool(((found or {}).get("status") or {}).get("selector")),
         what="an adapter that names its pods",
     )
+    assert adapter["metadata"]["uid"] != blind["metadata"]["uid"]
     assert adapter["spec"]["replicas"] == 1
+    await platform.edit("solo", image(NEW, "engine"))
+    await platform.ended("solo", 3)
 
 
 async def _co_apply(platform: Platform, *roles: Manifest) -> None:
