@@ -101,6 +101,7 @@ async def test_a_deadline_that_passes_is_followed_by_a_rollback_where_the_policy
     await run.forward(timedelta(seconds=41))
     await steps.called(step.SELECT_STRATEGY, 2)
     steps.waiting.clear()
+    await run.moved("engine")
     await run.result()
     assert rollbacks(steps)[0].detail == "the deadline passed; stage engine: engine: 1 of 2 pods"
     assert steps.closed == [(1, "Superseded"), (2, "Succeeded")]
