@@ -53,9 +53,8 @@ class Timing:
 class ListWatch:
     """Objects of one kind, as the cluster has them.
 
-    A kind that the cluster does not serve is an empty cache, synced, and looked for again: `look_again` and `withdraw`
-    are for those who hear of its definition. What `get`, `values` and
-    indexes return is shared: look, do not write.
+    A kind that the cluster does not serve is an empty cache, synced, and looked for again; three methods are for those
+    who hear of its definition. What `get`, `values` and indexes return is shared: look, do not write.
 
     Attributes:
         served: whether the cluster served the kind when it was last asked.
@@ -134,6 +133,11 @@ class ListWatch:
         self._defined, self._looks = True, 0
         if not self.served:
             self._interrupt()
+
+    def list_again(self) -> None:
+        """Do not go on from where the watch is: its kind may have gone while nobody told."""
+        self._version = None
+        self._interrupt()
 
     def withdraw(self) -> None:
         """Stop watching a kind whose definition has gone; objects that are still there go with it."""
@@ -229,8 +233,8 @@ class ListWatch:
         ):
             self._sign_of_life()
             async for event in events:
-                if not self.served:
-                    break  # withdrawn
+                if self._version is None:
+                    break  # withdrawn, or to be listed again
                 self._sign_of_life()
                 obj = event["object"]
                 self._version = obj["metadata"]["resourceVersion"]

@@ -32,17 +32,14 @@ class Definitions:
         )
 
     async def run(self) -> None:
-        """Keep the cache up to date, and tell what changes, until cancelled.
-
-        A definition may have gone after its kind was listed and before definitions were: no change tells of that.
-        """
+        """Keep the cache up to date, and tell what changes, until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self.cache.run(), name=f"watch {self.cache.kind}")
             await self.cache.synced()
             for name, caches in self._by_name.items():
                 if self.cache.get(None, name) is None:
                     for cache in caches:
-                        cache.withdraw()
+                        group.create_task(_doubt(cache))
 
     def _tell(self, change: Change) -> None:
         for cache in self._by_name.get(change.object["metadata"]["name"], []):
@@ -50,3 +47,11 @@ class Definitions:
                 cache.withdraw()
             else:
                 cache.look_again()
+
+
+async def _doubt(cache: ListWatch) -> None:
+    """It has no definition: that may have gone after the kind was listed and before definitions were, and no change
+    tells of it. Or the cluster serves the kind without showing one, as a workspace of kcp does."""
+    await cache.synced()
+    if cache.served:
+        cache.list_again()

@@ -145,6 +145,22 @@ async def test_a_definition_that_went_before_anybody_listed_definitions_is_misse
             await told.until(lambda: told.cache.served)
 
 
+async def test_a_kind_that_is_served_without_showing_its_definition_stays_served(
+    proxy: FaultProxy, through: Cluster
+) -> None:
+    async def none(incoming: web.Request) -> web.StreamResponse:
+        return web.json_response({"metadata": {"resourceVersion": "1"}, "items": []})
+
+    proxy.arm("list", "/customresourcedefinitions", none)
+    proxy.arm("watch", "/customresourcedefinitions", silence)
+    turns: list[bool] = []
+    cache = ListWatch(through, kinds.ROLE_BASED_GROUP, timing=SELDOM, on_served=lambda: turns.append(cache.served))
+    async with running(cache.run()), following(through, cache):
+        await until(lambda: proxy.count("list", "/rolebasedgroups") == 2)
+        await until(lambda: [verb for verb, path in proxy.asked if path.endswith("/rolebasedgroups")][-1] == "watch")
+        assert (turns, cache.served) == ([], True)
+
+
 async def test_a_list_from_before_the_definition_went_is_not_believed(
     proxy: FaultProxy, through: Cluster, cluster: Cluster
 ) -> None:
