@@ -45,7 +45,7 @@ class FaultProxy:
         self.url = ""
         self._upstream = upstream
         self._armed: list[Armed] = []
-        self._watching: set[asyncio.Transport] = set()
+        self._watching: dict[asyncio.Transport, str] = {}
         self._heard = asyncio.Event()
         self._heard.set()
         self._skipping = False
@@ -57,9 +57,13 @@ class FaultProxy:
     def count(self, verb: str, path: str) -> int:
         return sum(asked == verb and where.endswith(path) for asked, where in self.asked)
 
+    def watches(self, path: str) -> bool:
+        """Whether a watch of a path that ends so is open: the server has answered, and what it tells is passed on."""
+        return any(where.endswith(path) for where in self._watching.values())
+
     def break_watches(self) -> None:
         """Reset the connection of every watch that is open."""
-        for transport in self._watching:
+        for transport in list(self._watching):
             transport.abort()
 
     @contextmanager
@@ -116,11 +120,11 @@ class FaultProxy:
             await answer.prepare(incoming)
             transport = incoming.transport
             assert transport is not None
-            self._watching.add(transport)
+            self._watching[transport] = incoming.path
             try:
                 await self._pass_on(outgoing, answer)
             finally:
-                self._watching.discard(transport)
+                self._watching.pop(transport, None)
             return answer
 
     async def _pass_on(self, outgoing: aiohttp.ClientResponse, answer: web.StreamResponse) -> None:

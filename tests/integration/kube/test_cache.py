@@ -146,7 +146,7 @@ async def test_history_that_the_server_forgot_costs_a_list_and_no_pause(
     """After a restart the API server has forgotten where every watch was: a pause would make the outage longer."""
     path = f"/{namespace}/configmaps"
     async with watched(through, namespace=namespace) as running:
-        await running.until(lambda: proxy.count("watch", path) == 1)
+        await running.until(lambda: proxy.watches(path))
         proxy.arm("watch", path, refuse(410, message="too old resource version"))
         proxy.break_watches()
         await running.until(lambda: proxy.count("list", path) == 2 and proxy.count("watch", path) == 3)

@@ -122,7 +122,7 @@ async def test_a_server_that_does_not_serve_a_defined_kind_yet_is_asked_again_so
     async with following(through, cache) as definitions:
         await until(lambda: definitions.cache.is_synced)
         async with running(cache.run()):
-            await until(lambda: cache.is_synced)
+            await until(lambda: proxy.watches("/rolebasedgroups"))
             # As after its restart: watches break, and what answers first does not know custom kinds.
             proxy.arm("list", "/rolebasedgroups", refuse(404), times=3)
             proxy.arm("watch", "/rolebasedgroups", refuse(410))
