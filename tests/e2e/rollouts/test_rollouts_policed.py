@@ -151,10 +151,10 @@ async def test_a_gate_of_the_policy_holds_the_next_stage_until_somebody_approves
 async def test_a_stage_past_its_deadline_is_rolled_back_if_the_policy_says_so_and_not_tried_again(
     platform: Platform,
 ) -> None:
-    await platform.give_policy(deadline="6s", onFailure="Rollback")
     await platform.create(example("engine-only"))
     await platform.ended("solo", 1)
     before = await _images(platform)
+    await platform.give_policy(deadline="6s", onFailure="Rollback")  # only now: the creation may take longer
     await platform.edit("solo", image(f"registry.example/sglang:{UNPULLABLE_TAG}", "engine"))
     record = await platform.ended("solo", 3)
     assert record.spec.cause == "rollback"
