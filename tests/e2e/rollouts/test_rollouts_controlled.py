@@ -38,7 +38,7 @@ async def test_a_paused_rollout_takes_an_edit_up_and_carries_it_out_when_it_is_r
             {"outcome": "nothing", "attempt": 1, "message": "nothing to pause: attempt 1 has succeeded"},
         )
         await platform.edit(NAME, image(BROKEN, "engine"))
-        await phase(platform, 2, "Progressing")
+        await engines_turn(platform, 2)
         code, answer = await rollout(platform, ours, "pause")
         assert (code, answer["outcome"], answer["attempt"]) == (0, "sent", 2)
         await phase(platform, 2, "Paused")
@@ -99,7 +99,7 @@ async def test_what_is_rolled_back_stays_away_until_the_next_edit(undisturbed: P
             await serving(platform)
             before = await engine_image(platform)
             await platform.edit(NAME, image(BROKEN, "engine"))
-            await phase(platform, 2, "Progressing")
+            await engines_turn(platform, 2)
             code, answer = await rollout(platform, ours, "rollback")
             assert (code, answer["outcome"], answer["attempt"]) == (0, "Succeeded", 3), answer
             assert await engine_image(platform) == before
@@ -154,7 +154,7 @@ async def test_an_aborted_attempt_leaves_everything_as_it_is_until_the_next_edit
         async with until_left(run_watcher(ours)):
             await serving(platform)
             await platform.edit(NAME, image(BROKEN, "engine"))
-            await phase(platform, 2, "Progressing")
+            await engines_turn(platform, 2)
             code, _ = await rollout(platform, ours, "abort")
             assert code == 0
             aborted = await platform.ended(NAME, 2, "Failed")
@@ -222,6 +222,12 @@ async def phase(platform: Platform, number: int, wanted: str) -> None:
         return next((str(one.status.phase) for one in attempts if one.spec.number == number), "none")
 
     await platform.eventually(read, lambda seen: seen == wanted, what=f"attempt {number} to be {wanted}")
+
+
+async def engines_turn(platform: Platform, number: int) -> None:
+    """Wait until the attempt has given the engine its template: its record says before that it progresses."""
+    journal, given = platform.journals[NAME], str(number)
+    await journal.until(lambda: journal.last("attempt", "engine") == given, what="the engine's turn", seconds=60)
 
 
 async def looked_at(platform: Platform) -> None:
