@@ -29,10 +29,9 @@ from workers.watching.watcher import Watcher
 
 pytestmark = pytest.mark.real_cluster
 
-TAKEOVER = 20.0
-"""Seconds after which an edit is taken up although its watcher was killed."""
-HANDOVER = 5.0
-"""Seconds after which another watcher acts when one ends in order."""
+TAKEOVER = 45.0
+"""Seconds after which an edit is taken up although its watcher was killed: nine until its Lease has expired, three
+until the next look at it, and the rest for a machine that has other things to do."""
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -97,12 +96,11 @@ async def test_an_edit_after_the_watcher_was_killed_is_taken_up_by_the_one_stand
 
         await first.start()
         await first.stands(served, acting=False)
+        held = (await _lease(served, alone))["holderIdentity"]
         await second.stop()
-        stopped = time.monotonic()
+        assert (await _lease(served, alone)).get("holderIdentity") != held, "released: nobody waits until it expires"
         await first.stands(served, acting=True)
-        assert time.monotonic() - stopped < HANDOVER
-        lease = await served.cluster.get(LEASE, alone.lease_name, "default")
-        assert lease["spec"]["leaseTransitions"] >= 2, "to the second, and back"
+        assert (await _lease(served, alone))["leaseTransitions"] >= 2, "to the second, and back"
         assert [attempt.spec.number for attempt in await served.attempts("routed")] == [1, 2]
         await served.delete("routed")
 
@@ -131,6 +129,7 @@ async def test_a_deletion_while_nobody_watches_ends_the_run(served: Platform, al
         await served.ended("routed", 1)
         await served.edit("routed", image("registry.example/sglang:does-not-exist", "engine"))
         await journal.until(lambda: journal.last("attempt", "engine") == "2", what="the engine's turn", seconds=60)
+    await served.eventually(lambda: _sleeps(served), bool, what="the run to wait for its pods")
     await served.cluster.delete(INFERENCE_SERVICE, "routed", served.namespace)
     # Right away: half a minute after its last look the run would look, and end, by itself.
     assert await served.run_status("routed") is WorkflowExecutionStatus.RUNNING
@@ -161,7 +160,7 @@ async def test_a_bad_edit_of_a_dependency_stops_after_a_few_services_and_holds_n
         held = next(name for name in names if name not in opened.now)
         await served.edit(held, {"metadata": {"labels": {"team": "blue"}}})
         await served.journals[held].until(
-            lambda: served.journals[held].last("phase", f"{held}-2") is not None, what="the user's edit", seconds=30
+            lambda: served.journals[held].last("phase", f"{held}-2") is not None, what="the user's edit", seconds=60
         )
         assert {name: len(await served.attempts(name)) for name in names} == {
             name: 2 if name in opened.now or name == held else 1 for name in names
@@ -176,6 +175,18 @@ async def test_a_bad_edit_of_a_dependency_stops_after_a_few_services_and_holds_n
         assert opened.most <= 3, "two that were admitted, and the user's, which the mended runtime superseded"
     for name in names:
         await served.cluster.delete(INFERENCE_SERVICE, name, served.namespace)
+
+
+async def _lease(platform: Platform, settings: Settings) -> dict[str, Any]:
+    spec: dict[str, Any] = (await platform.cluster.get(LEASE, settings.lease_name, "default"))["spec"]
+    return spec
+
+
+async def _sleeps(platform: Platform) -> bool:
+    """Whether the run has no step under way, and nothing to think about."""
+    described = await platform.temporal.get_workflow_handle(f"isvc/{platform.namespace}/routed").describe()
+    raw = described.raw_description
+    return not raw.pending_activities and not raw.HasField("pending_workflow_task")
 
 
 async def _give_runtime(platform: Platform, image: str) -> None:
