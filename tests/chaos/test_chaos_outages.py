@@ -22,10 +22,9 @@ from omeflow.api.kinds import INFERENCE_SERVICE
 from omeflow.local.readiness import until
 
 OUTAGE = float(os.environ.get("OMEFLOW_CHAOS_OUTAGE") or 10)
-RECOVERY = 20.0
-"""Seconds after which everything goes on, once Temporal is back."""
-GOES_ON = 30.0
-"""The same for an API server: a step is tried again every 15 s at the latest, and a watch every 5 s."""
+GOES_ON = 60.0
+"""Seconds after which everything goes on by itself, once Temporal or the API server is back: a step is tried again
+every 15 s at the latest, and a watch every 5 s. The rest is for a machine that has other things to do."""
 NEW = "registry.example/sglang:0.5.0"
 
 
@@ -74,7 +73,7 @@ async def test_temporal_gone_and_restarted_loses_nothing(stand: Stand, platform:
     await journal.until(
         lambda: journal.last("phase", f"{SERVICE}-3") == "Progressing",
         what="the edit made meanwhile to be carried out",
-        seconds=RECOVERY,
+        seconds=GOES_ON,
     )
     print(f"the edit was taken up {time.monotonic() - back:.1f} s after Temporal was back")
     await check(scenario, await scenario.converged())

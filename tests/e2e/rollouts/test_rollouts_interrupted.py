@@ -20,8 +20,9 @@ from workers.all_in_one import run_all, run_watcher
 from workers.settings import Settings
 from workers.temporal import DevServer, connect
 
-RECOVERY = 15.0
-"""Seconds within which a rollout carries on after a new worker's start."""
+RECOVERY = 25.0
+"""Seconds within which a rollout carries on after a new worker's start, which a busy machine takes ten for: fewer than
+the half minute after which a run looks by itself."""
 MOMENTS: dict[str, Callable[[Journal], bool]] = {
     "while it is planned": lambda journal: any(entry.role == "chat-2" for entry in journal.of("phase")),
     "after the first stage is applied": lambda journal: journal.last("attempt", "engine") == "2",
