@@ -127,7 +127,13 @@ class Platform:
             )
         except TimeoutError as error:
             raise AssertionError(f"{error}; it says: {await self.shown(name, 'RolledOut')}") from None
-        found = next(one for one in await self.attempts(name) if one.spec.number == attempt)
+
+        async def read() -> InferenceRollout:  # a repair may have opened it again, and the journal not heard of it yet
+            return next(one for one in await self.attempts(name) if one.spec.number == attempt)
+
+        found: InferenceRollout = await self.eventually(
+            read, lambda one: str(one.status.phase) in ends, what=f"the end of {record}"
+        )
         assert found.status.phase == phase, f"{record} is {found.status.phase}: {found.status.message}"
         return found
 
@@ -240,3 +246,16 @@ class Platform:
             for obj in await self.objects(kind):
                 found[f"{kind} {obj['metadata']['name']}"] = obj["metadata"]["resourceVersion"]
         return found
+
+    async def settled(self) -> dict[str, str]:
+        """The versions of everything, once two looks a second apart agree: the backend has nothing left to write."""
+        last: dict[str, str] = {}
+
+        async def look() -> tuple[dict[str, str], dict[str, str]]:
+            nonlocal last
+            former, last = last, await self.versions()
+            await asyncio.sleep(1.0)
+            return former, last
+
+        _, calm = await self.eventually(look, lambda pair: pair[0] == pair[1], what="calm")
+        return dict(calm)

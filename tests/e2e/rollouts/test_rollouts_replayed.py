@@ -249,6 +249,7 @@ async def test_an_old_failed_attempt_is_not_replayed_over_a_newer_healthy_one(
         await closed(platform)
         await platform.condition(NAME, "Ready", status="True")
         await platform.condition(NAME, "RolledOut", status="True")
+        await platform.settled()
         before = await versions(platform)
 
         code, told, _ = await command(platform, settings)

@@ -28,10 +28,10 @@ async def test_a_no_op_apply_a_pods_flip_and_a_watcher_restart_start_nothing(
         await platform.ended(service, 1)
         await platform.condition(service, "RolledOut", status="True")
         run = await platform.run_id(service)
-        calm = await _settled(platform)
+        calm = await platform.settled()
 
         await platform.create(manifest)
-        assert await _settled(platform) == calm
+        assert await platform.settled() == calm
 
         pod = next(pod for pod in await platform.pods(service) if pod.startswith(f"{service}-engine-"))
         await _flip(platform, pod)
@@ -39,13 +39,13 @@ async def test_a_no_op_apply_a_pods_flip_and_a_watcher_restart_start_nothing(
         await _flip(platform, pod, back=True)
         await platform.condition(service, "Ready", status="True")
 
-        before = await _settled(platform)
+        before = await platform.settled()
         watcher.cancel()
         with suppress(asyncio.CancelledError):
             await watcher
         watcher = asyncio.create_task(run_watcher(settings))
         await _looked_at(platform)
-        assert await _settled(platform) == before
+        assert await platform.settled() == before
         assert [attempt.spec.number for attempt in await platform.attempts(service)] == [1]
         assert await platform.run_id(service) == run
     finally:
@@ -117,20 +117,6 @@ async def _flip(platform: Platform, pod: str, *, back: bool = False) -> None:
     await platform.cluster.merge_patch(
         POD, pod, platform.namespace, {"status": {"conditions": conditions}}, subresource="status", manager="kubelet"
     )
-
-
-async def _settled(platform: Platform) -> dict[str, str]:
-    """The versions of everything, once two looks a second apart agree: the backend has nothing left to write."""
-    last: dict[str, str] = {}
-
-    async def look() -> tuple[dict[str, str], dict[str, str]]:
-        nonlocal last
-        former, last = last, await platform.versions()
-        await asyncio.sleep(1.0)
-        return former, last
-
-    _, calm = await platform.eventually(look, lambda pair: pair[0] == pair[1], what="calm")
-    return dict(calm)
 
 
 async def _looked_at(platform: Platform) -> None:
