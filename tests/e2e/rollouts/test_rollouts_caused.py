@@ -59,6 +59,8 @@ async def test_services_that_share_a_runtime_roll_by_themselves_a_few_at_a_time(
         await asyncio.gather(*(_create(served, name, runtime="shared") for name in names))
         await _create(served, "unaffected", runtime="other")
         await seen.until(lambda: seen.ended.total() == SERVICES + 1, what="all services on their runtime")
+        # Who is looked at for something of its own, such as an outcome not told yet, would go before its turn.
+        await served.eventually(lambda: _untold(served), lambda left: not left, what="every outcome in its status")
 
         await _give_runtime(served, "shared", NEW)
         await seen.until(lambda: seen.ended.total() == 2 * SERVICES + 1, what="all services on the edited runtime")
@@ -220,6 +222,12 @@ def _service(platform: Platform, name: str, *, runtime: str) -> Manifest:
         "engine": {"minReplicas": 1, "maxReplicas": 1},
     }
     return manifest
+
+
+async def _untold(platform: Platform) -> list[str]:
+    """Services whose status does not say yet that they have converged."""
+    services = [manifest["metadata"]["name"] for manifest in await platform.objects(INFERENCE_SERVICE)]
+    return [name for name in services if (await platform.shown(name, "RolledOut")).get("reason") != "Converged"]
 
 
 async def _create(platform: Platform, name: str, *, runtime: str) -> None:
