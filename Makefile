@@ -61,10 +61,12 @@ unit: setup ## Test what decides: without servers, with its coverage
 	@echo "== unit and conformance tests, coverage of the pure core"
 	$(BIN)/pytest $(FIRST) -n 2 -rs $(CORE:%=--cov=%) --cov-report=term:skip-covered --cov-fail-under=90 $(ARGS)
 
-# The servers collect their garbage four times less often: a twentieth of the CPU time, on a machine that has too little.
+# Two tests run at a time. The servers collect their garbage four times less often: a twentieth of the CPU time.
+SHARING := GOGC=400 OMEFLOW_TEST_SLACK=2 OMEFLOW_CONFORMANCE_QUIET=5
+
 system: setup binaries ## Test against real servers: integration, end to end, chaos
 	@echo "== tests against a real API server, a real Temporal server, and containers"
-	GOGC=400 $(BIN)/pytest tests $(FIRST:%=--ignore=%) -n 2 --dist loadscope -ra --durations=10 $(ARGS)
+	$(SHARING) $(BIN)/pytest tests $(FIRST:%=--ignore=%) -n 2 --dist loadscope -ra --durations=10 $(ARGS)
 
 stories: setup ## Check the invariants of 10,000 random stories in memory (RUNS=... SEED=...; SEED alone: that one)
 	@echo "== random stories on all cores, about 20 a second on each; a failure names its seed"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from platform_under_test import Platform, example, examples, image
+from platform_under_test import SLACK, Platform, example, examples, image
 
 from omeflow.api.kinds import INFERENCE_SERVICE
 from omeflow.api.rollouts import custom_resource_definitions
@@ -22,9 +22,9 @@ from workers.all_in_one import run_all, run_watcher
 from workers.settings import Settings
 from workers.temporal import DevServer, connect
 
-RECOVERY = 25.0
-"""Seconds within which a rollout carries on once a new worker is ready: fewer than the half minute after which a run
-looks by itself. How long a process takes to start is the machine's affair."""
+RECOVERY = 15.0 * SLACK
+"""Seconds within which a rollout carries on once a new worker is ready. How long a process takes to start is the
+machine's affair."""
 MOMENTS: dict[str, Callable[[Journal], bool]] = {
     "while it is planned": lambda journal: any(entry.role == "chat-2" for entry in journal.of("phase")),
     "after the first stage is applied": lambda journal: journal.last("attempt", "engine") == "2",

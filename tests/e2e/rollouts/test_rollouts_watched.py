@@ -15,7 +15,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 from own_ground import until_left
-from platform_under_test import Platform, example, image
+from platform_under_test import SLACK, Platform, example, image
 from temporalio.client import WorkflowExecutionStatus
 
 from omeflow.api.kinds import CLUSTER_SERVING_RUNTIME, INFERENCE_ROLLOUT, INFERENCE_SERVICE, LEASE
@@ -29,9 +29,9 @@ from workers.watching.watcher import Watcher
 
 pytestmark = pytest.mark.real_cluster
 
-TAKEOVER = 45.0
+TAKEOVER = 20.0 * SLACK
 """Seconds after which an edit is taken up although its watcher was killed: nine until its Lease has expired, three
-until the next look at it, and the rest for a machine that has other things to do."""
+until the next look at it, and the rest for the edit."""
 
 
 @pytest_asyncio.fixture(loop_scope="session")
