@@ -1,4 +1,4 @@
-"""Those who want a Lease, with times that a test can wait for."""
+"""Those who want a Lease, with times that a test can wait for, or with such as no busy machine exceeds."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -10,20 +10,31 @@ from omeflow.local.readiness import until
 from workers.watching.lease import Lease, LeaseTiming
 from workers.watching.rivals import Rivals, marks
 
-QUICK = LeaseTiming(duration=3.0, renew=0.3, retry=0.1)
+LASTING = LeaseTiming(duration=60.0, renew=2.0, retry=0.1)
+"""Whoever does not renew it in time, or takes it without its having been released, fails the test."""
+QUICK = LeaseTiming(duration=6.0, renew=0.3, retry=0.1)
+"""For tests that wait until it expires."""
 NAME = "omeflow-test"
 
 
 class Candidate:
     """One who wants the Lease, and what it did."""
 
-    def __init__(self, cluster: Cluster, namespace: str, identity: str, *, serves: Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        namespace: str,
+        identity: str,
+        *,
+        serves: Sequence[str] | None = None,
+        timing: LeaseTiming = LASTING,
+    ) -> None:
         """Args: serves: namespaces, none for all; None to look for no Leases of other names."""
         watching: dict[str, Any] = {}
         if serves is not None:
             rivals = Rivals(cluster, NAME, namespace, serves=serves)
             watching = {"marks": marks(serves), "rival": rivals.acting}
-        self.lease = Lease(cluster, NAME, namespace, identity=identity, timing=QUICK, **watching)
+        self.lease = Lease(cluster, NAME, namespace, identity=identity, timing=timing, **watching)
         self.begun = 0
         self.working = False
         self.task: asyncio.Task[None] | None = None
@@ -46,10 +57,10 @@ class Candidate:
         with suppress(asyncio.CancelledError):
             await self.task
 
-    async def acts(self, *, seconds: float = 10.0) -> None:
+    async def acts(self, *, seconds: float = 60.0) -> None:
         await self.until(lambda: self.working, what="it to act", seconds=seconds)
 
-    async def until(self, condition: Callable[[], bool], *, what: str, seconds: float = 10.0) -> None:
+    async def until(self, condition: Callable[[], bool], *, what: str, seconds: float = 60.0) -> None:
         async def so() -> bool:
             assert self.task is not None
             if self.task.done():

@@ -20,14 +20,14 @@ async def test_a_throttle_is_waited_out(proxy: FaultProxy, through: Cluster) -> 
     assert proxy.count("get", "/namespaces/default") == 2
 
 
-async def test_one_callers_throttle_holds_the_next_caller(proxy: FaultProxy, through: Cluster) -> None:
+async def test_one_callers_throttle_holds_the_next_caller(proxy: FaultProxy, impatient: Cluster) -> None:
     proxy.arm("get", "/namespaces/default", refuse(429, message="slow down", headers={"Retry-After": "3"}))
     with pytest.raises(errors.Throttled, match="slow down") as refused:
-        await through.get(kinds.NAMESPACE, "default")  # 3 s are longer than the time-out: the caller's to decide
+        await impatient.get(kinds.NAMESPACE, "default")  # 3 s are longer than the time-out: the caller's to decide
     assert refused.value.retry_after == 3
     assert proxy.count("get", "/namespaces/default") == 1
     with pytest.raises(TimeoutError):
-        await asyncio.wait_for(through.get(kinds.NAMESPACE, "kube-system"), 0.2)
+        await asyncio.wait_for(impatient.get(kinds.NAMESPACE, "kube-system"), 0.2)
     assert proxy.count("get", "/namespaces/kube-system") == 0
 
 
@@ -54,11 +54,11 @@ async def test_a_reset_names_method_and_path(proxy: FaultProxy, through: Cluster
         await through.create(obj)
 
 
-async def test_silence_is_a_time_out(proxy: FaultProxy, through: Cluster) -> None:
+async def test_silence_is_a_time_out(proxy: FaultProxy, impatient: Cluster) -> None:
     proxy.arm("get", "/namespaces/default", silence)
     with pytest.raises(errors.Unavailable, match="GET /api/v1/namespaces/default: no answer in time"):
-        await through.get(kinds.NAMESPACE, "default")
-    await through.get(kinds.NAMESPACE, "default")
+        await impatient.get(kinds.NAMESPACE, "default")
+    await impatient.get(kinds.NAMESPACE, "default")
 
 
 async def test_a_login_page_in_between_is_no_answer(proxy: FaultProxy, through: Cluster) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from candidates import NAME, QUICK, Candidate, candidates
+from candidates import LASTING, NAME, QUICK, Candidate, candidates
 from faults import FaultProxy, acted, refuse, reset, silence
 
 from omeflow.api import errors
@@ -26,19 +26,20 @@ async def test_one_acts_and_an_orderly_end_hands_over_at_once(cluster: Cluster, 
         async def renewed() -> bool:
             return (await cluster.get(LEASE, NAME, namespace))["metadata"]["resourceVersion"] != version
 
-        await until(renewed, what="a renewal", deadline=5)
+        await until(renewed, what="a renewal")
         assert not second.begun
         await first.stop()
-        await second.acts(seconds=QUICK.duration / 2)
+        await second.acts(seconds=LASTING.duration / 2)
         spec = (await cluster.get(LEASE, NAME, namespace))["spec"]
-        assert (spec["holderIdentity"], spec["leaseTransitions"], spec["leaseDurationSeconds"]) == ("second", 1, 3)
+        assert (spec["holderIdentity"], spec["leaseTransitions"], spec["leaseDurationSeconds"]) == ("second", 1, 60)
     assert "holderIdentity" not in (await cluster.get(LEASE, NAME, namespace))["spec"]
 
 
 async def test_who_cannot_renew_stops_before_another_one_begins(
-    proxy: FaultProxy, through: Cluster, cluster: Cluster, namespace: str
+    proxy: FaultProxy, impatient: Cluster, cluster: Cluster, namespace: str
 ) -> None:
-    first, second = Candidate(through, namespace, "first"), Candidate(cluster, namespace, "second")
+    first = Candidate(impatient, namespace, "first", timing=QUICK)
+    second = Candidate(cluster, namespace, "second", timing=QUICK)
     both_at_once = False
 
     async def observe() -> None:
@@ -88,7 +89,7 @@ async def test_who_finds_another_holder_stops(cluster: Cluster, namespace: str) 
         await only.acts()
         thief = {"spec": {"holderIdentity": "thief", "leaseDurationSeconds": 1}}
         await cluster.merge_patch(LEASE, NAME, namespace, thief)
-        await only.until(lambda: not only.working, what="it to stop", seconds=QUICK.deadline)
+        await only.until(lambda: not only.working, what="it to stop", seconds=LASTING.deadline)
         await only.acts()
         assert only.begun == 2
 
@@ -103,7 +104,7 @@ async def test_a_lease_that_is_deleted_is_made_anew(cluster: Cluster, namespace:
         async def there() -> bool:
             return await cluster.find(LEASE, NAME, namespace) is not None
 
-        await until(there, what="the Lease", deadline=5)
+        await until(there, what="the Lease")
         assert only.begun == 1
 
 
@@ -118,7 +119,7 @@ async def test_work_that_fails_ends_it_and_frees_the_lease(cluster: Cluster, nam
     async def work() -> None:
         raise errors.Terminal("it cannot be done")
 
-    lease = Lease(cluster, NAME, namespace, identity="only", timing=QUICK)
+    lease = Lease(cluster, NAME, namespace, identity="only", timing=LASTING)
     with pytest.raises(ExceptionGroup) as raised:
         await lease.hold(work)
     assert raised.group_contains(errors.Terminal, match="it cannot be done")

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from candidates import NAME, QUICK, Candidate, candidates
+from candidates import LASTING, NAME, QUICK, Candidate, candidates
 from faults import FaultProxy, Gate, refuse
 
 from omeflow.api import kinds
@@ -39,7 +39,7 @@ async def test_the_second_omeflow_stands_by_until_the_first_has_ended(
         assert not second.begun
         assert await cluster.find(LEASE, NAME, elsewhere) is None
         await first.stop()
-        await second.acts(seconds=QUICK.duration)
+        await second.acts(seconds=LASTING.duration / 2)
     assert [record.levelno for record in caplog.records if named in record.message] == [logging.WARNING]
 
 
@@ -61,14 +61,14 @@ async def test_of_two_that_begin_at_once_one_gives_way(
         assert not second.begun
         assert (first.begun, first.working) == (1, True)
         await first.stop()
-        await second.acts(seconds=QUICK.duration)
+        await second.acts(seconds=LASTING.duration / 2)
 
 
 async def test_a_lease_that_its_holder_left_behind_stops_nobody_for_long(
     cluster: Cluster, namespace: str, elsewhere: str
 ) -> None:
-    first = Candidate(cluster, namespace, "first", serves=[])
-    second = Candidate(cluster, elsewhere, "second", serves=[])
+    first = Candidate(cluster, namespace, "first", serves=[], timing=QUICK)
+    second = Candidate(cluster, elsewhere, "second", serves=[], timing=QUICK)
     async with candidates(first, second):
         first.start()
         await first.acts()
