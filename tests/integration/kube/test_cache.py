@@ -1,6 +1,7 @@
 """A cache that is never wrong for long: lists, watches, and every way in which a watch ends."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -38,7 +39,7 @@ async def test_what_is_there_is_added_and_then_followed(cluster: Cluster, namesp
         modified = next(change for change in running.told if change.kind == "modified")
         assert modified.old is not None
         assert "data" not in modified.old
-        assert running.cache.liveness < 15
+        assert running.cache.liveness < 60
 
 
 async def test_only_what_is_kept_counts_as_a_change(cluster: Cluster, namespace: str) -> None:
@@ -180,9 +181,10 @@ async def test_a_watch_that_ends_at_once_every_time_is_not_hammered(
     proxy: FaultProxy, through: Cluster, caplog: pytest.LogCaptureFixture
 ) -> None:
     proxy.arm("watch", "/configmaps", events(), times=1000)
-    async with watched(through) as running:
-        await running.until(lambda: running.cache.restarts >= 5)
-        assert isinstance(running.cache.failure, errors.Unavailable)
+    async with watched(through, timing=replace(QUICK, brief=30)) as running:  # at once, however slow the machine is
+        await running.until(
+            lambda: running.cache.restarts >= 5 and isinstance(running.cache.failure, errors.Unavailable)
+        )
         pauses = [record for record in caplog.records if "ended at once; again in" in record.message]
         assert len(pauses) >= running.cache.restarts - 1
 
@@ -193,4 +195,4 @@ async def test_a_callback_that_raises_is_not_swallowed(cluster: Cluster, namespa
 
     cache = ListWatch(cluster, kinds.NAMESPACE, on_change=broken, timing=QUICK)
     with pytest.raises(ZeroDivisionError):
-        await asyncio.wait_for(cache.run(), 10)
+        await asyncio.wait_for(cache.run(), 60)

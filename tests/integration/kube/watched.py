@@ -26,7 +26,7 @@ class Watched:
     def summary(self) -> list[tuple[str, str]]:
         return [(change.kind, change.object["metadata"]["name"]) for change in self.told]
 
-    async def until(self, condition: Callable[[], bool], seconds: float = 15) -> None:
+    async def until(self, condition: Callable[[], bool], seconds: float = 60) -> None:
         """Wait for a condition."""
         try:
             await until(condition, seconds)
@@ -59,6 +59,6 @@ async def running(endless: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 async def watched(cluster: Cluster, kind: kinds.Kind = kinds.CONFIG_MAP, **options: Any) -> AsyncIterator[Watched]:
     told = Watched(cluster, kind, **options)
     async with running(told.cache.run()):
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             await told.cache.synced()
         yield told
