@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 
+from clusters.pools import Pool
 from pods_seen import PodRecorder, eventually, image_of, is_ready, uids
 from rbg_group import Group, attempt, leader_worker, scaled, standalone
 
 from omeflow.api import kinds, names
 from omeflow.kube.request import Object
-from omeflow.local.stages import STARTUP, UNPULLABLE_TAG
+from omeflow.local.stages import UNPULLABLE_TAG
 
 OLD = "registry.test/model:1"
 NEW = "registry.test/model:2"
@@ -232,14 +233,17 @@ async def test_a_paused_role_knows_its_new_revision_and_keeps_its_pods(group: Gr
 
 
 async def test_a_role_starts_when_its_dependencies_are_ready(group: Group) -> None:
+    """The engine's pods are Pending until there is a node for them."""
     engine = standalone("engine")
-    engine["standalonePattern"]["template"]["metadata"]["annotations"] = {STARTUP: "3s"}
-    await group.apply(engine, standalone("router", dependencies=["engine"]))
+    async with Pool.of(group.cluster, group.namespace) as pool:
+        engine["standalonePattern"]["template"]["spec"]["nodeSelector"] = pool.selector
+        await group.apply(engine, standalone("router", dependencies=["engine"]))
 
-    await group.counted("engine", 0, of=2)
-    assert await group.workload("router") is None
-    await group.rolled_out("engine", 1)
-    await group.rolled_out("router", 1)
+        await group.counted("engine", 0, of=2)
+        assert await group.workload("router") is None
+        await pool.add(gpus=1)
+        await group.rolled_out("engine", 1)
+        await group.rolled_out("router", 1)
 
 
 async def test_a_removed_role_leaves_nothing(group: Group) -> None:
