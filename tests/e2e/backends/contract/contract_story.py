@@ -221,8 +221,14 @@ class Story:
         checks = Judge(self.asked, self.killed).hear(await self.stream.writes())
         for role, wanted in self.spec.roles.items():
             assert checks.roles[role].template == wanted.template
-            assert {image_of(pod) for pod in self.pods(role)} == {wanted.image}
+            assert {image_of(pod) for pod in self.pods(role) if not terminating(pod)} == {wanted.image}
         assert {role for role, standing in checks.roles.items() if standing.pods} == set(self.spec.roles)
+        await self.stream.until(self._has_nothing_else, what="no pod of another image")
+
+    def _has_nothing_else(self) -> bool:
+        """A pod on its way out counts for no workload, and may still be there when the attempt has ended."""
+        found = {(role, image_of(pod)) for role in self.spec.roles for pod in self.pods(role)}
+        return found == {(role, wanted.image) for role, wanted in self.spec.roles.items()}
 
 
 def _is_grouped(pod: Object) -> bool:

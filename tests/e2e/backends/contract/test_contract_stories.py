@@ -29,7 +29,7 @@ from omeflow.kube.client import Cluster
 from omeflow.kube.request import Object
 from omeflow.local.nodes import GPUS
 from omeflow.local.processes import ManagedProcess
-from omeflow.local.simulation.objects import uid_of
+from omeflow.local.simulation.objects import terminating, uid_of
 from omeflow.local.stages import UNPULLABLE_TAG
 
 ALL = os.environ.get("OMEFLOW_CONTRACT") == "all"
@@ -268,7 +268,8 @@ def on_gpus(manifest: Object, pool: Pool) -> None:
 
 
 def uids(story: Story, role: str) -> set[str]:
-    return {uid_of(pod) for pod in story.pods(role)}
+    """Of pods that stay: one on its way out may still be there when its rollout has ended."""
+    return {uid_of(pod) for pod in story.pods(role) if not terminating(pod)}
 
 
 @asynccontextmanager
