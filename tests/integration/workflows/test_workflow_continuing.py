@@ -63,16 +63,15 @@ async def test_a_run_that_is_edited_again_and_again_continues_with_the_pending_e
 ) -> None:
     monkeypatch.setattr(running, "MOST_SIGNALS", 5)
     await waiting_for_the_second_stage(run, steps)
-    for generation in range(2, 14):
-        writing = steps.hold(step.APPLY_WORKLOAD)
-        await run.change(f"edit {generation}", generation=generation)
-        async with writing:  # so that no attempt comes as far as a wait
-            pass
     steps.waiting.clear()
-    await run.change("last", generation=14)
+    writes = [steps.hold(step.APPLY_WORKLOAD) for _ in range(2, 14)]
+    await run.change("edit 2", generation=2)
+    for generation, writing in enumerate(writes, start=3):
+        async with writing:  # so that no attempt comes further than its first write
+            await run.change(f"edit {generation}", generation=generation)
     await run.result()
     assert await run.run_count() > 1
-    assert steps.requests(step.SELECT_STRATEGY)[-1].change.fingerprint == "last"
+    assert steps.requests(step.SELECT_STRATEGY)[-1].change.fingerprint == "edit 14"
     assert steps.closed == [*((number, "Superseded") for number in range(1, 14)), (14, "Succeeded")]
     keys = [request.key for request in steps.requests(step.SELECT_STRATEGY)]
     assert [key.split("/")[1] for key in keys] == [str(number) for number in range(1, 15)]
