@@ -31,12 +31,15 @@ def ahead(steps: ScriptedSteps) -> list[str]:
 
 @pytest.mark.history("waited-for-images")
 async def test_images_come_before_room_and_both_before_the_first_write(run: ScriptedRun, steps: ScriptedSteps) -> None:
+    steps.hold(step.WARM_UP).released.set()
+    again = steps.hold(step.WARM_UP)  # which is due after five seconds, whoever is slow
     await without_images(run, steps)
     details = await run.details()
     assert "**Waits for images for engine**, until 20" in details
     assert f"- {PULLING}" in details
-    assert ahead(steps) == ["warm-up engine"]
+    assert [title for title in ahead(steps) if title != "warm-up engine"] == []
     steps.pulling, steps.missing = "", LACKING
+    again.released.set()
     await run.forward(timedelta(seconds=6))
     await steps.called(step.CHECK_CAPACITY)
     await run.until_events(TIMER_STARTED, 2)
