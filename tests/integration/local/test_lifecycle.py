@@ -116,7 +116,7 @@ async def test_a_killed_owner_leaves_no_orphans_and_the_directory_usable(tmp_pat
     async def gone() -> bool:
         return not processes_of(directory)
 
-    await until(gone, what="the processes of the killed owner to end", deadline=10)
+    await until(gone, what="the processes of the killed owner to end", deadline=60)
     async with start(directory) as cluster:
         cluster.check()
     assert processes_of(directory) == []

@@ -47,7 +47,7 @@ async def pod_when(
         seen.update(await cluster.get(kinds.POD, name, namespace=namespace))
         return wanted(seen)
 
-    await until(as_wanted, what=what, deadline=30)
+    await until(as_wanted, what=what, deadline=60)
     return seen
 
 
@@ -86,7 +86,7 @@ async def test_the_pods_of_a_deployment_become_ready(cluster: Cluster, namespace
         live = await cluster.get(kinds.DEPLOYMENT, "chat", namespace=namespace)
         return live["status"].get("availableReplicas") == 2
 
-    await until(available, what="Deployment chat to be available", deadline=30)
+    await until(available, what="Deployment chat to be available", deadline=60)
     pods = await cluster.list(kinds.POD, namespace=namespace, label_selector="app=chat")
     assert {pod["status"]["phase"] for pod in pods} == {"Running"}
     assert len({pod["status"]["podIP"] for pod in pods}) == 2
@@ -177,7 +177,7 @@ async def test_a_deleted_pod_goes_once_its_finalizers_are_gone(cluster: Cluster,
     async def gone() -> bool:
         return await cluster.find(kinds.POD, "chat-0", namespace=namespace) is None
 
-    await until(gone, what="chat-0 to be gone", deadline=30)
+    await until(gone, what="chat-0 to be gone", deadline=60)
 
 
 async def test_a_pod_for_more_accelerators_than_a_node_has_stays_pending(cluster: Cluster, namespace: str) -> None:

@@ -15,7 +15,7 @@ from omeflow.api.errors import Conflict, Outdated
 from omeflow.api.kinds import INFERENCE_ROLLOUT
 
 NEW, NEWER = "registry.example/sglang:0.5.0", "registry.example/sglang:0.6.0"
-DEADLINE = 30.0
+DEADLINE = 60.0
 
 
 @asynccontextmanager

@@ -64,7 +64,7 @@ async def test_a_process_that_does_not_listen_is_ended_by_force(tmp_path: Path) 
     async def deaf() -> bool:
         return "deaf" in process.log_tail()
 
-    await until(deaf, what="the trap to be set", deadline=10)
+    await until(deaf, what="the trap to be set", deadline=60)
     await process.stop(grace=0.05)
     assert not process.running
 

@@ -26,7 +26,7 @@ async def test_a_silent_watch_is_warned_of_by_kind(
 
     noticing = asyncio.create_task(watching._notice_silence())
     try:
-        await until(warned, what="a warning", deadline=5, interval=0.01)
+        await until(warned, what="a warning", deadline=60, interval=0.01)
     finally:
         noticing.cancel()
     assert set(caplog.messages) == {"watch Pods: silent for 181 s"}

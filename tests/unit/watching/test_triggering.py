@@ -57,7 +57,7 @@ async def test_a_start_that_led_to_nothing_is_made_again_after_a_while(monkeypat
     await deciding.trigger(sight, triggered)
     await deciding.trigger(sight, triggered)
     assert heard.details == [COMES]
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         assert await queue.take() == SERVICE
     await deciding.trigger(sight, triggered)
     assert heard.details == [COMES, COMES]
