@@ -123,7 +123,11 @@ def kube_apiserver(layout: Layout) -> list[str]:
         "--disable-admission-plugins=ServiceAccount",  # else a pod waits for an account's token, which nobody mounts
     ]
     if layout.audit:
-        arguments += [f"--audit-policy-file={layout.audit_policy}", f"--audit-log-path={layout.audit_log}"]
+        arguments += [
+            f"--audit-policy-file={layout.audit_policy}",
+            f"--audit-log-path={layout.audit_log}",
+            "--audit-log-maxsize=100000",  # MB; else a new file begins at 100, and who reads the log misses the former
+        ]
     return arguments
 
 

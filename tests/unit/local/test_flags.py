@@ -32,4 +32,7 @@ def test_autoscaling_is_left_to_whoever_tests_it() -> None:
 def test_requests_are_recorded_only_on_demand() -> None:
     assert not any("audit" in argument for argument in flags.kube_apiserver(LAYOUT))
     recorded = flags.Layout(directory=Path("/c"), etcd_port=1, etcd_peer_port=2, api_port=3, audit=True)
-    assert "--audit-log-path=/c/logs/audit.log" in flags.kube_apiserver(recorded)
+    arguments = flags.kube_apiserver(recorded)
+    assert "--audit-log-path=/c/logs/audit.log" in arguments
+    [megabytes] = [one.partition("=")[2] for one in arguments if one.startswith("--audit-log-maxsize=")]
+    assert int(megabytes) >= 10_000, "one file: at 100 MB a new one would begin, and hide what came first"
