@@ -61,8 +61,8 @@ unit: setup ## Test what decides: without servers, with its coverage
 	@echo "== unit and conformance tests, coverage of the pure core"
 	$(BIN)/pytest $(FIRST) -n 2 -rs $(CORE:%=--cov=%) --cov-report=term:skip-covered --cov-fail-under=90 $(ARGS)
 
-# Two tests run at a time: what is promised within seconds may take twice as long, and what is quiet may only be slow.
-SHARING := OMEFLOW_TEST_SLACK=2 OMEFLOW_CONFORMANCE_QUIET=5
+# Two tests run at a time: what is quiet may only be slow.
+SHARING := OMEFLOW_CONFORMANCE_QUIET=5
 
 system: setup binaries ## Test against real servers: integration, end to end, chaos
 	@echo "== tests against a real API server, a real Temporal server, and containers"

@@ -80,7 +80,7 @@ async def test_a_worker_killed_between_the_writes_of_one_step_loses_no_count(sta
         proxy.choose = lambda verb, incoming: None
     assert {"omeflow", "omeflow-seed-engine", "omeflow-seed-decoder", "omeflow-seed-router"} <= writes.keys()
     await platform.cluster.scale(kinds.SCALING_ADAPTER, f"{SERVICE}-decoder", platform.namespace, 5, manager="scaler")
-    await journal.until(lambda: journal.last("count", "decoder") == 5, what="the new count", seconds=60)
+    await journal.until(lambda: journal.last("count", "decoder") == 5, what="the new count", seconds=30)
     await platform.edit(SERVICE, image(NEW, "engine", "decoder"))
     await platform.ended(SERVICE, 2)
     assert is_subsequence([entry.value for entry in journal.of("count", "decoder")], [3, 5])

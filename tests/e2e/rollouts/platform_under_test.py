@@ -1,7 +1,6 @@
 """What a user of omeflow does and sees, in one namespace: apply, edit, look, and wait for what should happen."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -22,8 +21,6 @@ from omeflow.kube.client import Cluster
 Manifest = dict[str, Any]
 EXAMPLES = Path(__file__).parents[3] / "examples"
 PATIENCE = 90.0
-SLACK = float(os.environ.get("OMEFLOW_TEST_SLACK") or 1)
-"""What a promised time is multiplied by: `make test` runs two tests at a time on few cores."""
 COLLECTION = 180.0
 """Seconds that the garbage collector may take: after a definition has come or gone it looks anew at what there is to
 collect, for up to half a minute and sometimes twice, and collects nothing meanwhile."""

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,9 @@ from faults import FaultProxy, Gate, fault_proxy, kubeconfig
 from own_ground import Omeflow
 from platform_under_test import Platform, example, image
 from temporalio.client import WorkflowExecutionStatus
-from temporalio.service import RPCError
 
 from omeflow.api.kinds import INFERENCE_SERVICE, NODE, ROLE_BASED_GROUP
-from omeflow.api.messages import Change
+from omeflow.api.messages import Change, RoleNumbers
 from workers.all_in_one import run_watcher
 from workers.settings import Settings
 from workers.temporal import connect, dev_server
@@ -302,8 +300,9 @@ async def test_a_second_omeflow_leaves_all_to_the_first_and_carries_on_after_it(
                 await quiet.ended(NAME, 4)
                 assert (await quiet.attempts(NAME))[2].status.phase == "Superseded"
                 left = quiet.temporal.get_workflow_handle(f"isvc/{quiet.namespace}/{NAME}", result_type=str)
-                with suppress(RPCError):  # half a minute after its last look it has looked, and ended, by itself
-                    await left.signal("roles-moved", {"roles": [{"role": "engine", "done": True}]})
+                # Half a minute after its last look it looks, and ends, by itself: it may need no telling any more.
+                told = Signals(quiet.temporal, task_queue=alone.task_queue)
+                await told.roles_moved(Service(quiet.namespace, NAME), [RoleNumbers(role="engine", done=True)])
                 assert "attempt 4 has been applied since" in await asyncio.wait_for(left.result(), 60)
                 assert [number for number, _ in await numbered(quiet)] == [1, 2, 3, 4]
                 assert await engine_image(quiet) == NEWER

@@ -15,7 +15,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 from own_ground import until_left
-from platform_under_test import SLACK, Platform, example, image
+from platform_under_test import Platform, example, image
 from temporalio.client import WorkflowExecutionStatus
 
 from omeflow.api.kinds import CLUSTER_SERVING_RUNTIME, INFERENCE_ROLLOUT, INFERENCE_SERVICE, LEASE
@@ -29,9 +29,11 @@ from workers.watching.watcher import Watcher
 
 pytestmark = pytest.mark.real_cluster
 
-TAKEOVER = 20.0 * SLACK
+TAKEOVER = 20.0
 """Seconds after which an edit is taken up although its watcher was killed: nine until its Lease has expired, three
 until the next look at it, and the rest for the edit."""
+HANDOVER = 5.0
+"""Seconds after which another watcher acts when one ends in order."""
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -98,8 +100,10 @@ async def test_an_edit_after_the_watcher_was_killed_is_taken_up_by_the_one_stand
         await first.stands(served, acting=False)
         held = (await _lease(served, alone))["holderIdentity"]
         await second.stop()
+        stopped = time.monotonic()
         assert (await _lease(served, alone)).get("holderIdentity") != held, "released: nobody waits until it expires"
         await first.stands(served, acting=True)
+        assert time.monotonic() - stopped < HANDOVER
         assert (await _lease(served, alone))["leaseTransitions"] >= 2, "to the second, and back"
         assert [attempt.spec.number for attempt in await served.attempts("routed")] == [1, 2]
         await served.delete("routed")
@@ -160,7 +164,7 @@ async def test_a_bad_edit_of_a_dependency_stops_after_a_few_services_and_holds_n
         held = next(name for name in names if name not in opened.now)
         await served.edit(held, {"metadata": {"labels": {"team": "blue"}}})
         await served.journals[held].until(
-            lambda: served.journals[held].last("phase", f"{held}-2") is not None, what="the user's edit", seconds=60
+            lambda: served.journals[held].last("phase", f"{held}-2") is not None, what="the user's edit", seconds=30
         )
         assert {name: len(await served.attempts(name)) for name in names} == {
             name: 2 if name in opened.now or name == held else 1 for name in names

@@ -39,7 +39,7 @@ async def test_what_is_there_is_added_and_then_followed(cluster: Cluster, namesp
         modified = next(change for change in running.told if change.kind == "modified")
         assert modified.old is not None
         assert "data" not in modified.old
-        assert running.cache.liveness < 60
+        assert running.cache.liveness < 15
 
 
 async def test_only_what_is_kept_counts_as_a_change(cluster: Cluster, namespace: str) -> None:
