@@ -68,9 +68,10 @@ class StrategyManager:
 
 def _ignored(strategy: Strategy, annotations: Mapping[str, str]) -> str:
     """OME takes a mode that it does not know for none (ome.md 7.1); what a misspelt one leads to, nobody expects."""
-    others = {key: text for key, text in annotations.items() if key != DEPLOYMENT_MODE}
-    if DEPLOYMENT_MODE not in annotations or mode_named(annotations) or not strategy.is_applicable(others):
+    if DEPLOYMENT_MODE not in annotations or mode_named(annotations):
         return ""
+    if not strategy.is_applicable({key: text for key, text in annotations.items() if key != DEPLOYMENT_MODE}):
+        return ""  # it applies by that mode
     named = f"metadata.annotations[{DEPLOYMENT_MODE}] is {annotations[DEPLOYMENT_MODE]!r}"
     return f"{named}, which is no mode and counts as absent: the strategy is {strategy.name}"
 
