@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from omeflow.api.kinds import DEPLOYMENT, KNATIVE_SERVICE, LEADER_WORKER_SET, RAY_CLUSTER, Kind, kind_of
-from omeflow.api.names import FIELD_MANAGER, UPSTREAM_MANAGER
+from omeflow.api.names import FIELD_MANAGER, PREFIX, UPSTREAM_MANAGER
 from omeflow.api.ownership import Path, owners, written
 from strategies.contract import Manifest
 
@@ -74,7 +74,7 @@ def _content(obj: Manifest) -> Manifest:
     """What of an object is compared: nothing that the server, or omeflow's marks, put there."""
     metadata = {key: obj["metadata"][key] for key in _COMPARED_METADATA if key in obj["metadata"]}
     notes = metadata.get("annotations") or {}
-    metadata["annotations"] = {key: text for key, text in notes.items() if not key.startswith("omeflow.io/")}
+    metadata["annotations"] = {key: text for key, text in notes.items() if not key.startswith(PREFIX)}
     rest = {key: value for key, value in obj.items() if key not in ("apiVersion", "kind", "metadata", "status")}
     content: Manifest = _meant({**rest, "metadata": metadata})
     return content

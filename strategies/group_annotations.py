@@ -4,7 +4,7 @@ What a backend cannot keep is refused by name, never left out (design section 4)
 wishes: omeflow writes the group, and what a service says in RBG's words would reach nobody but pods.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from omeflow.api.errors import Invalid
 from omeflow.api.names import DEPLOYMENT_MODE, RBG_PREFIX
@@ -64,7 +64,7 @@ def refuse_unread(owner: Owner, components: Components) -> None:
     Raises:
         Invalid: one in RBG's own words, or one that counts on the service only and stands on a component.
     """
-    for key, place in _given(components, tuple(_IN_RBGS_WORDS)):
+    for key, place in _given(components, _IN_RBGS_WORDS):
         raise Invalid(
             f"InferenceService {owner.namespace}/{owner.name}: {place}[{key}] is for the RoleBasedGroup, which omeflow"
             f" writes; ask with annotation {_IN_RBGS_WORDS[key]}"
@@ -86,11 +86,17 @@ def place_of(key: str, role: str, *, service: Mapping[str, str], component: Mapp
     return "metadata.annotations" if service.get(key) == component[key] else f"spec.{role}.annotations"
 
 
-def _given(components: Components, keys: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+def _given(components: Components, keys: Collection[str]) -> Iterator[tuple[str, str]]:
     """Which of the annotations the service or a component has, and in which field."""
-    for key in keys:
-        if key in components.annotations:
-            yield key, "metadata.annotations"
-        for role, config in components.configs.items():
-            if key in config.annotations:
-                yield key, place_of(key, role, service=components.annotations, component=config.annotations)
+    for key, place in every(components):
+        if key in keys:
+            yield key, place
+
+
+def every(components: Components) -> Iterator[tuple[str, str]]:
+    """All annotations of the service and of its components, and the field in which each was written."""
+    for key in components.annotations:
+        yield key, "metadata.annotations"
+    for role, config in components.configs.items():
+        for key in config.annotations:
+            yield key, place_of(key, role, service=components.annotations, component=config.annotations)

@@ -33,10 +33,12 @@ GROUP_NAME = f"{RBG_PREFIX}group-name"
 ROLE_NAME = f"{RBG_PREFIX}role-name"
 COMPONENT_INDEX = f"{RBG_PREFIX}component-index"
 
-ATTEMPT = "omeflow.io/attempt"
+PREFIX = "omeflow.io/"
+"""What annotations of omeflow's own begin with."""
+ATTEMPT = f"{PREFIX}attempt"
 """Annotation of a role, which its workload carries too: the attempt whose template it has."""
 
-ROLLOUT_POLICY = "omeflow.io/rollout-policy"
+ROLLOUT_POLICY = f"{PREFIX}rollout-policy"
 """Annotation of a service: name of the RolloutPolicy, in its namespace, that its changes follow (design section 7)."""
 
 
@@ -47,7 +49,7 @@ def seed_manager(role: str) -> str:
 
 def role_attempt(role: str) -> str:
     """Annotation on the workload object: the attempt whose template the role has (design section 3)."""
-    return f"omeflow.io/{role}-attempt"
+    return f"{PREFIX}{role}-attempt"
 
 
 def in_upstreams_hands(service: Mapping[str, Any]) -> bool:

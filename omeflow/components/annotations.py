@@ -4,7 +4,7 @@ OME copies every annotation of a service into its pod templates, so that the edi
 pods (ome.md 16.21). omeflow tells them apart, and this is the one place that does.
 """
 
-from omeflow.api.names import RBG_PREFIX
+from omeflow.api.names import PREFIX, RBG_PREFIX
 
 CATEGORY = "models.ome.io/category"
 DECRYPTION_KEY = "ome.io/base-model-decryption-key-name"
@@ -75,7 +75,7 @@ def acts_on_annotation(key: str) -> bool:
     """
     return (
         reaches_pods_at_once(key)
-        or key.startswith(("omeflow.io/", *_READ_BY_WAYS_IN, *_MEANT_FOR_GROUPS))
+        or key.startswith((PREFIX, *_READ_BY_WAYS_IN, *_MEANT_FOR_GROUPS))
         or key.rpartition("/")[0].endswith(".ingress.kubernetes.io")
     )
 
